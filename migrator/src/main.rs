@@ -1,0 +1,2 @@
+//! migrator
+fn main() {}

@@ -1,0 +1,2 @@
+//! orders-service
+fn main() {}

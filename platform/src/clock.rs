@@ -1,0 +1,33 @@
+//! Time as something that is passed in, so that a test can move it.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+/// Tells the time. Built once in `main` and passed to whoever needs it.
+pub trait Clock: Send + Sync + std::fmt::Debug + 'static {
+    /// Now, in UTC.
+    fn now(&self) -> DateTime<Utc>;
+
+    /// Now, as milliseconds since the Unix epoch: the form that goes to Redis.
+    fn now_ms(&self) -> i64 {
+        self.now().timestamp_millis()
+    }
+}
+
+/// A clock that many parts of a program share.
+pub type SharedClock = Arc<dyn Clock>;
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> DateTime<Utc> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that reads the machine's clock"
+        )]
+        Utc::now()
+    }
+}

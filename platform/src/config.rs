@@ -1,0 +1,469 @@
+//! Layered, typed configuration: defaults, then one optional TOML file, then
+//! environment variables, which win.
+//!
+//! A variable is the prefix and the path of a setting in upper case, `__`
+//! between section and key: `BFF_HTTP__LISTEN` sets `http.listen`. Any variable
+//! may also be given as `…_FILE`, whose value names a file that holds the value
+//! (for secrets). A setting that doesn't exist, or a value that doesn't fit,
+//! stops the start with the variable's name and what it wants.
+
+use std::{collections::BTreeMap, fmt, fmt::Write as _, path::Path, time::Duration};
+
+use config::{Config, Environment, File, FileFormat};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, de::DeserializeOwned};
+use url::Url;
+
+/// Why a configuration was refused: every reason that was found.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration can't be used:{}", self.0.iter().fold(String::new(), |mut all, one| { let _ = write!(all, "\n  {one}"); all }))]
+pub struct ConfigError(pub Vec<String>);
+
+impl ConfigError {
+    fn one(reason: impl Into<String>) -> Self {
+        Self(vec![reason.into()])
+    }
+}
+
+/// The environment variables of this process.
+#[must_use]
+pub fn environment() -> BTreeMap<String, String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment"
+    )]
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// Reads settings of type `T`.
+///
+/// `prefix` is that of the variables, without the underscore (`BFF`). The file
+/// is `file`, or the one that `{prefix}_CONFIG` names.
+///
+/// # Errors
+/// When a file can't be read, a setting is unknown, or a value doesn't fit.
+pub fn load<T: DeserializeOwned>(
+    prefix: &str,
+    file: Option<&Path>,
+    environment: &BTreeMap<String, String>,
+) -> Result<T, ConfigError> {
+    let variable = |path: &str| format!("{prefix}_{}", path.replace('.', "__").to_uppercase());
+    let mut own = own_variables(prefix, environment)?;
+    let named_file = own.remove(&format!("{prefix}_CONFIG"));
+    let file = file
+        .map(Path::to_path_buf)
+        .or_else(|| named_file.map(Into::into));
+
+    let mut builder = Config::builder();
+    if let Some(file) = &file {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| ConfigError::one(format!("{}: {error}", file.display())))?;
+        builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
+    }
+    let variables = Environment::with_prefix(prefix)
+        .prefix_separator("_")
+        .separator("__")
+        .keep_prefix(false)
+        .source(Some(own.into_iter().collect()));
+    let config = builder
+        .add_source(variables)
+        .build()
+        .map_err(|e| ConfigError::one(e.to_string()))?;
+
+    let mut unknown = Vec::new();
+    let mut track = serde_path_to_error::Track::new();
+    let settings = serde_ignored::deserialize(
+        serde_path_to_error::Deserializer::new(config, &mut track),
+        |path| {
+            unknown.push(format!(
+                "{}: there is no such setting",
+                variable(&path.to_string())
+            ))
+        },
+    );
+    match settings {
+        Ok(settings) if unknown.is_empty() => Ok(settings),
+        Ok(_) => Err(ConfigError(unknown)),
+        Err(error) => {
+            let path = track.path().to_string();
+            let reason = without_location(&error.to_string());
+            unknown.insert(0, format!("{}: {reason}", variable(&path)));
+            Err(ConfigError(unknown))
+        }
+    }
+}
+
+/// The names of all variables that set a field of `settings`.
+///
+/// # Errors
+/// When the settings can't be serialised, which a test would show.
+pub fn variable_names<T: Serialize>(
+    prefix: &str,
+    settings: &T,
+) -> Result<Vec<String>, ConfigError> {
+    fn walk(path: &str, value: &serde_json::Value, names: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (name, value) in fields {
+                    let separator = if path.ends_with('_') { "" } else { "__" };
+                    walk(
+                        &format!("{path}{separator}{}", name.to_uppercase()),
+                        value,
+                        names,
+                    );
+                }
+            }
+            _ => names.push(path.to_owned()),
+        }
+    }
+    let value = serde_json::to_value(settings).map_err(|e| ConfigError::one(e.to_string()))?;
+    let mut names = Vec::new();
+    walk(&format!("{prefix}_"), &value, &mut names);
+    Ok(names)
+}
+
+/// The effective values as TOML, secrets masked.
+///
+/// # Errors
+/// When the settings can't be serialised, which a test would show.
+pub fn display<T: Serialize>(settings: &T) -> Result<String, ConfigError> {
+    toml::to_string(settings).map_err(|e| ConfigError::one(e.to_string()))
+}
+
+fn own_variables(
+    prefix: &str,
+    environment: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, ConfigError> {
+    let start = format!("{prefix}_");
+    let mut own = BTreeMap::new();
+    for (name, value) in environment
+        .iter()
+        .filter(|(name, _)| name.starts_with(&start))
+    {
+        let Some(plain) = name.strip_suffix("_FILE") else {
+            if !environment.contains_key(&format!("{name}_FILE")) {
+                own.insert(name.clone(), value.clone());
+            }
+            continue;
+        };
+        if environment.contains_key(plain) {
+            return Err(ConfigError::one(format!(
+                "{plain} and {name}: give only one of them"
+            )));
+        }
+        let text = std::fs::read_to_string(value)
+            .map_err(|error| ConfigError::one(format!("{name}: {value}: {error}")))?;
+        own.insert(
+            plain.to_owned(),
+            text.trim_end_matches(['\r', '\n']).to_owned(),
+        );
+    }
+    Ok(own)
+}
+
+/// The config crate appends ` for key …` and the source; the variable says it.
+fn without_location(message: &str) -> String {
+    message
+        .split(" for key ")
+        .next()
+        .unwrap_or(message)
+        .to_owned()
+}
+
+/// A text that never shows itself: not in logs, not in `check-config`.
+#[derive(Clone, Default)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Wraps a text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(SecretString::from(text.into()))
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// Whether nothing was given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.expose().is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(if self.is_empty() { "" } else { "***" })
+    }
+}
+
+/// The URL of a server, whose password never shows itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerUrl(Url);
+
+impl ServerUrl {
+    /// The whole URL, password included.
+    #[must_use]
+    pub fn expose(&self) -> &Url {
+        &self.0
+    }
+
+    /// For a default that is written in the code.
+    ///
+    /// # Panics
+    /// When `url` is none.
+    #[must_use]
+    pub fn literal(url: &'static str) -> Self {
+        Self(Url::parse(url).expect("a literal URL is well-formed"))
+    }
+}
+
+impl std::str::FromStr for ServerUrl {
+    type Err = url::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Url::parse(text).map(Self)
+    }
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut url = self.0.clone();
+        if url.password().is_some() {
+            // Fails only for URLs that can't hold a password.
+            let _ = url.set_password(Some("***"));
+        }
+        f.write_str(url.as_str())
+    }
+}
+
+impl fmt::Debug for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<'de> Deserialize<'de> for ServerUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|error| {
+            de::Error::custom(format_args!(
+                "expected a URL like scheme://host:port ({error})"
+            ))
+        })
+    }
+}
+
+impl Serialize for ServerUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A number of milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Millis(pub u64);
+
+impl Millis {
+    /// As a duration.
+    #[must_use]
+    pub const fn duration(self) -> Duration {
+        Duration::from_millis(self.0)
+    }
+}
+
+/// A number of seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seconds(pub u64);
+
+impl Seconds {
+    /// As a duration.
+    #[must_use]
+    pub const fn duration(self) -> Duration {
+        Duration::from_secs(self.0)
+    }
+
+    /// As a difference of two instants.
+    #[must_use]
+    pub const fn delta(self) -> chrono::TimeDelta {
+        chrono::TimeDelta::seconds(self.0.cast_signed())
+    }
+
+    /// As milliseconds, the form that goes to Redis.
+    #[must_use]
+    pub const fn millis(self) -> i64 {
+        self.0.cast_signed().saturating_mul(1000)
+    }
+}
+
+/// A list: `a,b,c` in a variable, an array in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List<T>(pub Vec<T>);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: fmt::Display> Serialize for List<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let texts: Vec<String> = self.0.iter().map(T::to_string).collect();
+        serializer.serialize_str(&texts.join(","))
+    }
+}
+
+impl<'de, T> Deserialize<'de> for List<T>
+where
+    T: std::str::FromStr,
+    T::Err: fmt::Display,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Joined(String),
+            Array(Vec<String>),
+        }
+        let texts = match Written::deserialize(deserializer)? {
+            Written::Joined(text) => text.split(',').map(str::to_owned).collect(),
+            Written::Array(texts) => texts,
+        };
+        texts
+            .iter()
+            .map(|text| text.trim())
+            .filter(|text| !text.is_empty())
+            .map(|text| {
+                text.parse()
+                    .map_err(|error| de::Error::custom(format_args!("{text:?}: {error}")))
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(default)]
+    struct Settings {
+        listen: String,
+        limits: Limits,
+        key: Secret,
+        store: ServerUrl,
+        origins: List<String>,
+    }
+
+    impl Default for Settings {
+        fn default() -> Self {
+            Self {
+                listen: "here".into(),
+                limits: Limits::default(),
+                key: Secret::default(),
+                store: ServerUrl::literal("redis://localhost"),
+                origins: List::default(),
+            }
+        }
+    }
+
+    #[derive(Debug, Default, Serialize, Deserialize)]
+    #[serde(default)]
+    struct Limits {
+        per_minute: u32,
+    }
+
+    fn with(variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        let variables = variables
+            .iter()
+            .map(|&(n, v)| (n.to_owned(), v.to_owned()))
+            .collect();
+        load("APP", None, &variables)
+    }
+
+    #[test]
+    fn variables_win_over_the_file_and_the_file_over_defaults() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "listen = 'file'\n[limits]\nper_minute = 1").unwrap();
+        let variables = [("APP_LIMITS__PER_MINUTE".to_owned(), "7".to_owned())].into();
+        let settings: Settings = load("APP", Some(file.path()), &variables).unwrap();
+        assert_eq!(settings.listen, "file");
+        assert_eq!(settings.limits.per_minute, 7);
+    }
+
+    #[test]
+    fn a_bad_value_is_named() {
+        let error = with(&[("APP_LIMITS__PER_MINUTE", "many")])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("APP_LIMITS__PER_MINUTE: "), "{error}");
+        assert!(error.contains("many"), "{error}");
+        let error = with(&[("APP_STORE", "nowhere")]).unwrap_err().to_string();
+        assert!(error.contains("APP_STORE: expected a URL"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_variable_is_named() {
+        let error = with(&[("APP_LIMITS__PER_HOUR", "1"), ("APP_X", "1")]).unwrap_err();
+        assert_eq!(error.0.len(), 2, "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("APP_LIMITS__PER_HOUR: there is no such"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_secret_comes_from_a_file_and_is_never_shown() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "0123\n").unwrap();
+        let settings = with(&[
+            ("APP_KEY_FILE", file.path().to_str().unwrap()),
+            ("APP_STORE", "redis://me:hidden@there"),
+        ])
+        .unwrap();
+        assert_eq!(settings.key.expose(), "0123");
+        let shown = format!("{}{settings:?}", display(&settings).unwrap());
+        assert!(
+            !shown.contains("0123") && !shown.contains("hidden"),
+            "{shown}"
+        );
+        assert!(with(&[("APP_KEY", "a"), ("APP_KEY_FILE", "b")]).is_err());
+    }
+
+    #[test]
+    fn lists_are_split_at_commas() {
+        let settings = with(&[("APP_ORIGINS", "https://a, https://b,")]).unwrap();
+        assert_eq!(settings.origins.0, ["https://a", "https://b"]);
+    }
+
+    #[test]
+    fn every_setting_has_a_variable() {
+        let names = variable_names("APP", &Settings::default()).unwrap();
+        assert!(
+            names.contains(&"APP_LIMITS__PER_MINUTE".to_owned()),
+            "{names:?}"
+        );
+    }
+}

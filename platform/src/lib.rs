@@ -1,0 +1,16 @@
+//! What every Portico binary does alike. No business rules live here, and no
+//! other crate of the workspace is known.
+
+pub mod clock;
+pub mod config;
+pub mod currency;
+pub mod money;
+pub mod nats;
+pub mod ops;
+pub mod paseto;
+pub mod postgres;
+pub mod redis;
+pub mod shutdown;
+pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;

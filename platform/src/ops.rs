@@ -1,0 +1,199 @@
+//! The operations listener: `/livez`, `/readyz`, `/metrics`. Never the public one.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use futures::{FutureExt as _, future::BoxFuture, future::join_all};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use crate::shutdown::Lifetime;
+
+/// How long one dependency has to answer a readiness check.
+const CHECK_LIMIT: Duration = Duration::from_millis(500);
+
+type Probe = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// What `/readyz` tells: whether this process may take traffic, and how each
+/// thing it depends on is.
+#[derive(Clone, Default)]
+pub struct Readiness {
+    dependencies: Vec<(&'static str, bool, Probe)>,
+    overloaded: Arc<AtomicBool>,
+}
+
+impl std::fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.dependencies.iter().map(|(name, ..)| name))
+            .finish()
+    }
+}
+
+impl Readiness {
+    /// Adds something whose failure is shown but doesn't stop traffic.
+    #[must_use]
+    pub fn optional<F, Fut>(self, name: &'static str, probe: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.dependency(name, false, probe)
+    }
+
+    /// Adds something without which this process is of no use.
+    #[must_use]
+    pub fn required<F, Fut>(self, name: &'static str, probe: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.dependency(name, true, probe)
+    }
+
+    fn dependency<F, Fut>(mut self, name: &'static str, required: bool, probe: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.dependencies
+            .push((name, required, Arc::new(move || probe().boxed())));
+        self
+    }
+
+    /// The flag that the shedder raises while it refuses work.
+    #[must_use]
+    pub fn overloaded(&self) -> Arc<AtomicBool> {
+        self.overloaded.clone()
+    }
+
+    async fn report(&self, draining: bool) -> (bool, Report) {
+        let checks = self
+            .dependencies
+            .iter()
+            .map(|(name, required, probe)| async move {
+                let outcome = tokio::time::timeout(CHECK_LIMIT, probe()).await;
+                let error = match outcome {
+                    Ok(Ok(())) => None,
+                    Ok(Err(error)) => Some(error),
+                    Err(_) => Some(format!("no answer within {} ms", CHECK_LIMIT.as_millis())),
+                };
+                let status = if error.is_none() { "up" } else { "down" };
+                (
+                    *name,
+                    Dependency {
+                        status,
+                        required: *required,
+                        error,
+                    },
+                )
+            });
+        let dependencies: BTreeMap<_, _> = join_all(checks).await.into_iter().collect();
+        let overloaded = self.overloaded.load(Ordering::Relaxed);
+        let needed = dependencies
+            .values()
+            .all(|d| !d.required || d.error.is_none());
+        let ready = !draining && !overloaded && needed;
+        let status = match (draining, overloaded, needed) {
+            (true, ..) => "draining",
+            (_, true, _) => "overloaded",
+            (.., false) => "unavailable",
+            _ => "ready",
+        };
+        (
+            ready,
+            Report {
+                status,
+                dependencies,
+            },
+        )
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    status: &'static str,
+    dependencies: BTreeMap<&'static str, Dependency>,
+}
+
+#[derive(Debug, Serialize)]
+struct Dependency {
+    status: &'static str,
+    required: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Clone)]
+struct Ops {
+    readiness: Readiness,
+    metrics: PrometheusHandle,
+    lifetime: Lifetime,
+}
+
+/// The routes of the listener.
+pub fn router(readiness: Readiness, metrics: PrometheusHandle, lifetime: Lifetime) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(render))
+        .with_state(Ops {
+            readiness,
+            metrics,
+            lifetime,
+        })
+}
+
+/// Serves the listener until the process ends; unlike the public one it
+/// answers while the process drains.
+///
+/// # Errors
+/// When the address can't be bound.
+pub async fn listen(address: SocketAddr, router: Router) -> anyhow::Result<SocketAddr> {
+    use anyhow::Context as _;
+
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("the operations listener can't bind {address}"))?;
+    let bound = listener.local_addr()?;
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "the operations listener ended");
+        }
+    });
+    tracing::info!(address = %bound, "operations listener");
+    Ok(bound)
+}
+
+async fn readyz(State(ops): State<Ops>) -> Response {
+    let (ready, report) = ops.readiness.report(ops.lifetime.is_stopping()).await;
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(report)).into_response()
+}
+
+async fn render(State(ops): State<Ops>) -> Response {
+    let content_type = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
+    (content_type, ops.metrics.render()).into_response()
+}

@@ -1,0 +1,162 @@
+//! Logs, metrics and traces, set up once in `main`.
+
+use std::{sync::OnceLock, time::Duration};
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use opentelemetry::{KeyValue, global, trace::TracerProvider as _};
+use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_sdk::{
+    Resource,
+    propagation::TraceContextPropagator,
+    trace::{Sampler, SdkTracerProvider},
+};
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// One JSON object a line, for machines.
+    Json,
+    /// Coloured text, for people.
+    Text,
+}
+
+/// Settings of logs and traces.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TelemetrySettings {
+    /// `json` or `text`.
+    pub log_format: LogFormat,
+    /// What is logged, in `tracing`'s filter syntax: `info,bff=debug`.
+    pub log_filter: String,
+    /// An OTLP gRPC endpoint such as `http://collector:4317`; empty: no traces are sent.
+    pub otlp_endpoint: String,
+    /// The share of traces begun here that are recorded, 0 to 1. A caller's decision wins.
+    pub trace_ratio: f64,
+}
+
+impl Default for TelemetrySettings {
+    fn default() -> Self {
+        Self {
+            log_format: LogFormat::Json,
+            log_filter: "info".into(),
+            otlp_endpoint: String::new(),
+            trace_ratio: 0.1,
+        }
+    }
+}
+
+/// Flushes what is buffered when the process ends; keep it until then.
+#[derive(Debug)]
+#[must_use = "traces are flushed through it"]
+pub struct Telemetry {
+    tracer: Option<SdkTracerProvider>,
+}
+
+impl Telemetry {
+    /// Sends what is buffered. Blocks no runtime thread.
+    pub async fn shutdown(self) {
+        if let Some(tracer) = self.tracer {
+            // The exporter's own shutdown blocks until its last batch is out.
+            let _ = tokio::task::spawn_blocking(move || tracer.shutdown()).await;
+        }
+    }
+}
+
+/// Installs the subscriber for logs and, when an endpoint is set, traces.
+///
+/// # Errors
+/// When the filter or the endpoint can't be used, or a subscriber is installed already.
+pub fn init(service: &'static str, settings: &TelemetrySettings) -> anyhow::Result<Telemetry> {
+    global::set_text_map_propagator(TraceContextPropagator::new());
+    let filter = EnvFilter::try_new(&settings.log_filter)?;
+    let logs = match settings.log_format {
+        LogFormat::Json => tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .with_writer(std::io::stderr)
+            .boxed(),
+        LogFormat::Text => tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .boxed(),
+    };
+    let tracer = if settings.otlp_endpoint.is_empty() {
+        None
+    } else {
+        let exporter = opentelemetry_otlp::SpanExporter::builder()
+            .with_tonic()
+            .with_endpoint(&settings.otlp_endpoint)
+            .with_timeout(Duration::from_secs(5))
+            .build()?;
+        let resource = Resource::builder()
+            .with_service_name(service)
+            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+            .build();
+        Some(
+            SdkTracerProvider::builder()
+                .with_batch_exporter(exporter)
+                .with_resource(resource)
+                .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(
+                    settings.trace_ratio,
+                ))))
+                .build(),
+        )
+    };
+    let traces = tracer
+        .as_ref()
+        .map(|tracer| tracing_opentelemetry::layer().with_tracer(tracer.tracer(service)));
+    tracing_subscriber::registry()
+        .with(traces)
+        .with(logs.with_filter(filter))
+        .try_init()?;
+    Ok(Telemetry { tracer })
+}
+
+/// From 100 µs to 10 s: what a request, a part or an upstream call may take.
+const DURATION_BUCKETS: &[f64] = &[
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
+];
+
+/// The process's metrics, installed at the first call.
+///
+/// # Panics
+/// When another recorder was installed, which only this function does.
+#[must_use]
+pub fn metrics_handle() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            let recorder = PrometheusBuilder::new()
+                .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), DURATION_BUCKETS)
+                .expect("the buckets are not empty")
+                .build_recorder();
+            let handle = recorder.handle();
+            metrics::set_global_recorder(recorder).expect("only this function installs a recorder");
+            handle
+        })
+        .clone()
+}
+
+/// Keeps the recorder's memory flat: histograms are drained every five seconds,
+/// scraped or not. Runs until `lifetime` ends.
+pub async fn upkeep(handle: PrometheusHandle, lifetime: crate::shutdown::Lifetime) {
+    let mut tick = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        tokio::select! {
+            _ = tick.tick() => handle.run_upkeep(),
+            () = lifetime.stopping() => return,
+        }
+    }
+}
+
+/// Registers what is running as the gauge `build_info`.
+pub fn describe_build(service: &'static str) {
+    metrics::gauge!("build_info", "service" => service, "version" => env!("CARGO_PKG_VERSION"))
+        .set(1.0);
+}

@@ -1,0 +1,47 @@
+//! Support for tests: clocks, servers, databases.
+//!
+//! `make test` starts one PostgreSQL, one Redis and one NATS and names them in
+//! `TEST_POSTGRES_URL` (a superuser's), `TEST_REDIS_URL` and `TEST_NATS_URL`.
+//! Each test has its own databases, key prefix and subjects on them, so tests
+//! run side by side.
+
+mod clock;
+mod database;
+
+pub use clock::ManualClock;
+pub use database::Database;
+
+use crate::config::ServerUrl;
+
+/// The shared PostgreSQL, as its superuser.
+#[must_use]
+pub fn postgres_url() -> ServerUrl {
+    server_url("TEST_POSTGRES_URL")
+}
+
+/// The shared Redis.
+#[must_use]
+pub fn redis_url() -> ServerUrl {
+    server_url("TEST_REDIS_URL")
+}
+
+/// The shared NATS server.
+#[must_use]
+pub fn nats_url() -> ServerUrl {
+    server_url("TEST_NATS_URL")
+}
+
+/// A short name that no other test uses: for key prefixes, subjects, databases.
+#[must_use]
+pub fn unique_name() -> String {
+    format!("t{}", &uuid::Uuid::new_v4().simple().to_string()[..12])
+}
+
+fn server_url(variable: &str) -> ServerUrl {
+    let environment = crate::config::environment();
+    let text = environment
+        .get(variable)
+        .unwrap_or_else(|| panic!("{variable} isn't set: run the tests with `make test`"));
+    text.parse()
+        .unwrap_or_else(|error| panic!("{variable}: {error}"))
+}

@@ -1,0 +1,2 @@
+//! seeder
+fn main() {}
