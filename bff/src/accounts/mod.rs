@@ -1,0 +1,4 @@
+//! The accounts store: functions over any connection, one file per aggregate.
+
+pub mod audit;
+pub mod credentials;
