@@ -245,5 +245,5 @@ CREATE TRIGGER entries_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entrie
 -- The house has one account of each kind in each currency from the start.
 INSERT INTO accounts (id, kind, currency, minor_units, allow_negative, created_at, updated_at)
 SELECT format('00000000-0000-7000-8000-%s', lpad(row_number() OVER (ORDER BY kind, code)::text, 12, '0'))::uuid,
-       kind, code, minor_units, kind <> 'revenue', '2026-11-21Z', '2026-11-21Z'
+       kind, code, minor_units, kind <> 'revenue', 'epoch', 'epoch'
 FROM currencies, unnest(ARRAY['world', 'revenue', 'clearing']::account_kind[]) AS kind;
