@@ -1,1 +1,3 @@
-//! bff
+//! The edge of Portico.
+
+pub mod identity;

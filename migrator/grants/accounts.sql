@@ -1,0 +1,28 @@
+-- What the edge may do in the accounts database. Applied after every `up`, so
+-- a new table needs a line here: whatever isn't named can't be touched.
+
+-- Roles belong to the whole server: another database's migrator may make the
+-- same one at the same time.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'accounts_app') THEN
+        CREATE ROLE accounts_app LOGIN;
+    END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$;
+
+DO $$ BEGIN
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC, accounts_app', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO accounts_app', current_database());
+END $$;
+REVOKE ALL ON SCHEMA public FROM PUBLIC, accounts_app;
+GRANT USAGE ON SCHEMA public TO accounts_app;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, accounts_app;
+
+-- Written with the work, marked when published, swept later.
+GRANT SELECT, INSERT, UPDATE (published_at), DELETE ON outbox TO accounts_app;
+GRANT SELECT, INSERT, DELETE ON inbox TO accounts_app;
+
+-- Users are never deleted, only emptied.
+GRANT SELECT, INSERT, UPDATE ON users TO accounts_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON credentials, identities TO accounts_app;
+GRANT SELECT, INSERT ON audit_log TO accounts_app;

@@ -1,0 +1,23 @@
+-- What the orders service may do in the orders database. Applied after every
+-- `up`, so a new table needs a line here: whatever isn't named can't be touched.
+
+-- Roles belong to the whole server: another database's migrator may make the
+-- same one at the same time.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'orders_app') THEN
+        CREATE ROLE orders_app LOGIN;
+    END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$;
+
+DO $$ BEGIN
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC, orders_app', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO orders_app', current_database());
+END $$;
+REVOKE ALL ON SCHEMA public FROM PUBLIC, orders_app;
+GRANT USAGE ON SCHEMA public TO orders_app;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, orders_app;
+
+-- Written with the work, marked when published, swept later.
+GRANT SELECT, INSERT, UPDATE (published_at), DELETE ON outbox TO orders_app;
+GRANT SELECT, INSERT, DELETE ON inbox TO orders_app;
