@@ -14,6 +14,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod edge;
 pub mod handlers;
