@@ -120,6 +120,7 @@ impl From<Error> for Status {
 }
 
 fn listed(violations: &[FieldViolation]) -> String {
-    let each = |violation: &FieldViolation| format!("{}: {}", violation.field, violation.description);
+    let each =
+        |violation: &FieldViolation| format!("{}: {}", violation.field, violation.description);
     violations.iter().map(each).collect::<Vec<_>>().join("; ")
 }

@@ -12,6 +12,7 @@ pub mod config;
 pub mod deadline;
 pub mod domain;
 pub mod error;
+mod events;
 pub mod grpc;
 mod serve;
 pub mod store;

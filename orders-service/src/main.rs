@@ -32,8 +32,7 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("ORDERS_GRPC__LISTEN: can't bind {address}"))?;
-    let served =
-        orders_service::serve(settings, Arc::new(SystemClock), lifetime, listener).await;
+    let served = orders_service::serve(settings, Arc::new(SystemClock), lifetime, listener).await;
     telemetry.shutdown().await;
     served
 }

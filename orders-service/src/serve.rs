@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use crate::{
     config::Settings,
     domain::PageTokens,
+    events,
     grpc::{self, Catalog, Orders, guard::Guard, tokens::Tokens},
     store::database::Database,
     tasks,
@@ -40,6 +41,8 @@ pub async fn serve(
     tasks::spawn(&settings, &database, &tokens, &clock, &lifetime);
 
     let readiness = readiness(&database, &tokens);
+    let (nats, pool) = (&settings.nats, database.pool());
+    let readiness = events::relay(nats, pool, clock.clone(), &lifetime, readiness).await?;
     let router = ops::router(readiness, metrics, lifetime.clone());
     ops::listen(settings.ops.listen, router).await?;
 
@@ -49,8 +52,16 @@ pub async fn serve(
     let guard = Guard::new(tokens, &settings.grpc);
     let available = database.availability();
     tracing::info!(address = %listener.local_addr()?, "serving");
-    let served =
-        grpc::serve(listener, &settings.grpc, guard, catalog, orders, available, &lifetime).await;
+    let served = grpc::serve(
+        listener,
+        &settings.grpc,
+        guard,
+        catalog,
+        orders,
+        available,
+        &lifetime,
+    )
+    .await;
     lifetime.finish(TASKS_LIMIT).await;
     // A server that hangs doesn't hold up the end.
     let _ = tokio::time::timeout(TASKS_LIMIT, database.pool().close()).await;
@@ -63,10 +74,22 @@ fn readiness(database: &Database, tokens: &Tokens) -> Readiness {
     Readiness::default()
         .required("postgres", move || {
             let up = *available.borrow();
-            async move { if up { Ok(()) } else { Err("no answer".to_owned()) } }
+            async move {
+                if up {
+                    Ok(())
+                } else {
+                    Err("no answer".to_owned())
+                }
+            }
         })
         .required("keys", move || {
             let known = tokens.keys() > 0;
-            async move { if known { Ok(()) } else { Err("none was read".to_owned()) } }
+            async move {
+                if known {
+                    Ok(())
+                } else {
+                    Err("none was read".to_owned())
+                }
+            }
         })
 }

@@ -22,9 +22,18 @@ pub fn spawn(
 ) {
     let (watched, life) = (database.clone(), lifetime.clone());
     lifetime.spawn(async move { watched.watch(&life).await });
-    lifetime.spawn(follow_keys(settings.tokens.clone(), tokens.clone(), lifetime.clone()));
+    lifetime.spawn(follow_keys(
+        settings.tokens.clone(),
+        tokens.clone(),
+        lifetime.clone(),
+    ));
     let catalogue = settings.catalogue.clone();
-    lifetime.spawn(count_sales(catalogue, database.clone(), clock.clone(), lifetime.clone()));
+    lifetime.spawn(count_sales(
+        catalogue,
+        database.clone(),
+        clock.clone(),
+        lifetime.clone(),
+    ));
 }
 
 /// Waits for the next tick; false once the end was asked for.

@@ -80,7 +80,9 @@ impl PageTokens {
         }
         let token = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (code, position) = token.split_at_checked(CODE)?;
-        self.code(query, position).verify_truncated_left(code).ok()?;
+        self.code(query, position)
+            .verify_truncated_left(code)
+            .ok()?;
         serde_json::from_slice(position).ok()
     }
 
@@ -127,7 +129,9 @@ impl Page {
             return Ok(None);
         }
         let position = self.tokens.read(&self.query, &self.token);
-        position.map(Some).ok_or(Refused("expected the token of an earlier page of this query"))
+        position.map(Some).ok_or(Refused(
+            "expected the token of an earlier page of this query",
+        ))
     }
 
     /// How many rows to read: one more than the page has, which tells whether
@@ -149,7 +153,9 @@ impl Page {
             return (rows, String::new());
         }
         rows.truncate(size);
-        let next = rows.last().map(|last| self.tokens.make(&self.query, &position(last)));
+        let next = rows
+            .last()
+            .map(|last| self.tokens.make(&self.query, &position(last)));
         (rows, next.unwrap_or_default())
     }
 }
@@ -199,7 +205,11 @@ mod tests {
         let token = token(&tokens, b"query", 1.5);
         assert!(page(&tokens, b"query", &token).after::<f32>().is_ok());
         assert!(page(&tokens, b"quer", &token).after::<f32>().is_err());
-        assert!(page(&PageTokens::new(b"other"), b"query", &token).after::<f32>().is_err());
+        assert!(
+            page(&PageTokens::new(b"other"), b"query", &token)
+                .after::<f32>()
+                .is_err()
+        );
         for nonsense in ["x", "AAAA", "=", "é", &"A".repeat(600)] {
             assert!(page(&tokens, b"query", nonsense).after::<f32>().is_err());
         }

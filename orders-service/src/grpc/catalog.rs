@@ -14,7 +14,9 @@ use super::{
     messages,
 };
 use crate::{
-    domain::{ItemFilter, ItemOrder, ItemQuery, Page, PageSize, PageTokens, Position, SearchText, Tag},
+    domain::{
+        ItemFilter, ItemOrder, ItemQuery, Page, PageSize, PageTokens, Position, SearchText, Tag,
+    },
     error::Error,
     store::{
         database::Database,
@@ -41,22 +43,38 @@ impl Catalog {
         default_currency: Currency,
         clock: SharedClock,
     ) -> Self {
-        Self { database, pages, default_currency, clock }
+        Self {
+            database,
+            pages,
+            default_currency,
+            clock,
+        }
     }
 
     async fn get(&self, call: &Call, request: GetItemRequest) -> Result<v1::Item, Error> {
         let mut fields = Fields::default();
         let id = fields.take("id", id(&request.id));
-        let currency = fields.take("currency", currency(&request.currency, self.default_currency));
+        let currency = fields.take(
+            "currency",
+            currency(&request.currency, self.default_currency),
+        );
         let (Some(id), Some(currency)) = (id, currency) else {
             return Err(fields.refused());
         };
         let mut reading = self.database.read(call.deadline).await?;
         let found = items::load(&mut *reading, &[id], currency, self.clock.now()).await?;
-        found.into_iter().next().map(messages::item).ok_or(Error::ItemNotFound)
+        found
+            .into_iter()
+            .next()
+            .map(messages::item)
+            .ok_or(Error::ItemNotFound)
     }
 
-    async fn list(&self, call: &Call, request: ListItemsRequest) -> Result<ListItemsResponse, Error> {
+    async fn list(
+        &self,
+        call: &Call,
+        request: ListItemsRequest,
+    ) -> Result<ListItemsResponse, Error> {
         let (query, page) = self.read_query(request)?;
         let filter = &query.filter;
         let now = self.clock.now();
@@ -68,7 +86,13 @@ impl Catalog {
         let similar = similar.as_deref();
         macro_rules! listed {
             ($list:path) => {{
-                let part = Part { filter, similar, now, after: after(&page)?, rows: page.rows() };
+                let part = Part {
+                    filter,
+                    similar,
+                    now,
+                    after: after(&page)?,
+                    rows: page.rows(),
+                };
                 let (rows, next) = page.cut($list(&mut *reading, part).await?, |last| *last);
                 let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
                 (ids, next)
@@ -95,7 +119,10 @@ impl Catalog {
     ) -> Result<ListRecommendationsResponse, Error> {
         let mut fields = Fields::default();
         let size = fields.take("page_size", PageSize::parse(request.page_size, 10, 50));
-        let currency = fields.take("currency", currency(&request.currency, self.default_currency));
+        let currency = fields.take(
+            "currency",
+            currency(&request.currency, self.default_currency),
+        );
         let (Some(size), Some(currency)) = (size, currency) else {
             return Err(fields.refused());
         };
@@ -112,11 +139,16 @@ impl Catalog {
         let mut fields = Fields::default();
         let text = fields.take("query", SearchText::parse(&request.query));
         let tag = fields.take("tag", Tag::parse(&request.tag));
-        let currency = fields.take("currency", currency(&request.currency, self.default_currency));
+        let currency = fields.take(
+            "currency",
+            currency(&request.currency, self.default_currency),
+        );
         let order = fields.take("sort", messages::read_sort(request.sort));
         let size = fields.take("page_size", PageSize::parse(request.page_size, 20, 100));
         let price = |text: &Option<String>| match (text, currency) {
-            (Some(text), Some(currency)) => Money::parse(text, currency).map(|money| Some(money.amount())),
+            (Some(text), Some(currency)) => {
+                Money::parse(text, currency).map(|money| Some(money.amount()))
+            }
             _ => Ok(None),
         };
         let min_price = fields.take("min_price", price(&request.min_price));
@@ -133,7 +165,13 @@ impl Catalog {
         else {
             return Err(fields.refused());
         };
-        let filter = ItemFilter { text, tag, currency, min_price, max_price };
+        let filter = ItemFilter {
+            text,
+            tag,
+            currency,
+            min_price,
+            max_price,
+        };
         let query = ItemQuery::new(filter, order).map_err(|why| Error::field("sort", why.0))?;
         Ok((query, self.page(size, request)))
     }
@@ -148,12 +186,16 @@ impl Catalog {
 }
 
 fn after<K: DeserializeOwned>(page: &Page) -> Result<Option<Position<K>>, Error> {
-    page.after().map_err(|why| Error::field("page_token", why.0))
+    page.after()
+        .map_err(|why| Error::field("page_token", why.0))
 }
 
 #[tonic::async_trait]
 impl CatalogService for Catalog {
-    async fn get_item(&self, request: Request<GetItemRequest>) -> Result<Response<v1::Item>, Status> {
+    async fn get_item(
+        &self,
+        request: Request<GetItemRequest>,
+    ) -> Result<Response<v1::Item>, Status> {
         let (call, request) = Call::open(request)?;
         let answer = call.deadline.bound(self.get(&call, request)).await?;
         Ok(Response::new(answer))

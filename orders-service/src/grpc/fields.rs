@@ -13,7 +13,8 @@ pub struct Fields(Vec<FieldViolation>);
 impl Fields {
     /// Takes what was read from a field, or notes why it couldn't be.
     pub fn take<T>(&mut self, field: &str, read: Result<T, impl ToString>) -> Option<T> {
-        read.map_err(|why| self.0.push(FieldViolation::new(field, why.to_string()))).ok()
+        read.map_err(|why| self.0.push(FieldViolation::new(field, why.to_string())))
+            .ok()
     }
 
     /// The error that names them.
@@ -36,6 +37,8 @@ pub fn id(text: &str) -> Result<Uuid, Refused> {
 pub fn currency(code: &str, default: Currency) -> Result<Currency, String> {
     match code {
         "" => Ok(default),
-        _ => code.parse().map_err(|unknown: platform::currency::UnknownCurrency| unknown.to_string()),
+        _ => code
+            .parse()
+            .map_err(|unknown: platform::currency::UnknownCurrency| unknown.to_string()),
     }
 }

@@ -69,7 +69,11 @@ impl Guard {
         let metadata = request.metadata();
         let deadline = Deadline::of_call(metadata, self.longest)?;
         let user = self.tokens.user(metadata)?;
-        let slot = self.slots.clone().try_acquire_owned().map_err(|_| Error::Overloaded)?;
+        let slot = self
+            .slots
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| Error::Overloaded)?;
         Ok(Call {
             deadline,
             user,

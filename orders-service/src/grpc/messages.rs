@@ -76,7 +76,8 @@ fn state(state: OrderState) -> v1::OrderState {
 
 /// The state that a message names; none for all of them.
 pub fn read_state(number: i32) -> Result<Option<OrderState>, &'static str> {
-    let known = v1::OrderState::try_from(number).map_err(|_| "expected a state of this contract")?;
+    let known =
+        v1::OrderState::try_from(number).map_err(|_| "expected a state of this contract")?;
     Ok(match known {
         v1::OrderState::Unspecified => None,
         v1::OrderState::PendingPayment => Some(OrderState::PendingPayment),

@@ -12,13 +12,12 @@ use std::{
 
 use futures::{FutureExt as _, future::BoxFuture};
 use http::{HeaderMap, Request, Response};
-use opentelemetry::{global, propagation::Extractor, trace::TraceContextExt as _};
+use platform::trace;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span, field};
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::error::Error;
 
@@ -139,28 +138,16 @@ fn request_id(headers: &HeaderMap) -> Option<&str> {
     (id.len() <= 64 && id.bytes().all(plain)).then_some(id)
 }
 
-struct Headers<'a>(&'a HeaderMap);
-
-impl Extractor for Headers<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(http::HeaderName::as_str).collect()
-    }
-}
-
 /// Makes the caller's trace the parent of this call's span.
 fn adopt_parent(span: &Span, headers: &HeaderMap) {
-    if span.is_disabled() || !headers.contains_key("traceparent") {
+    let parent = headers
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok());
+    let Some(parent) = parent.filter(|text| text.len() == 55) else {
         return;
-    }
-    let parent = global::get_text_map_propagator(|p| p.extract(&Headers(headers)));
-    let trace_id = parent.span().span_context().trace_id();
-    span.record("trace_id", field::display(trace_id));
-    // Without an exporter there is nothing to attach to, and that is fine.
-    let _ = span.set_parent(parent);
+    };
+    span.record("trace_id", parent.split('-').nth(1));
+    trace::continue_from(span, parent);
 }
 
 /// A call in work. Dropped before its end, its caller has gone.
@@ -189,7 +176,8 @@ impl Record {
         let method = self.method.clone().unwrap_or_else(|| Arc::from("other"));
         let code = format!("{code:?}");
         tracing::info!(target: "orders_service::access", code, ?took, "call");
-        let histogram = metrics::histogram!("grpc_request_duration_seconds", "method" => method.clone());
+        let histogram =
+            metrics::histogram!("grpc_request_duration_seconds", "method" => method.clone());
         histogram.record(took);
         metrics::counter!("grpc_requests_total", "method" => method, "code" => code).increment(1);
     }

@@ -1,6 +1,7 @@
 use prost::Message as _;
 use proto::orders::v1::{
-    self, GetOrderRequest, ListOrdersRequest, ListOrdersResponse, order_service_server::OrderService,
+    self, GetOrderRequest, ListOrdersRequest, ListOrdersResponse,
+    order_service_server::OrderService,
 };
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -34,12 +35,18 @@ impl Orders {
         let user = call.user()?;
         let id = id(&request.id).map_err(|why| Error::field("id", why.0))?;
         let mut reading = self.database.read(call.deadline).await?;
-        let order = orders::get(&mut *reading, user, id).await?.ok_or(Error::OrderNotFound)?;
+        let order = orders::get(&mut *reading, user, id)
+            .await?
+            .ok_or(Error::OrderNotFound)?;
         let lines = orders::lines(&mut *reading, order.id).await?;
         Ok(messages::order(&order, lines))
     }
 
-    async fn list(&self, call: &Call, request: ListOrdersRequest) -> Result<ListOrdersResponse, Error> {
+    async fn list(
+        &self,
+        call: &Call,
+        request: ListOrdersRequest,
+    ) -> Result<ListOrdersResponse, Error> {
         let user = call.user()?;
         let mut fields = Fields::default();
         let state = fields.take("state", messages::read_state(request.state));
@@ -48,7 +55,9 @@ impl Orders {
             return Err(fields.refused());
         };
         let page = self.page(user, size, request);
-        let after = page.after().map_err(|why| Error::field("page_token", why.0))?;
+        let after = page
+            .after()
+            .map_err(|why| Error::field("page_token", why.0))?;
         let mut reading = self.database.read(call.deadline).await?;
         let rows = orders::list(&mut *reading, user, state, after, page.rows()).await?;
         let (rows, next_page_token) = page.cut(rows, |last: &Order| Position {
@@ -56,7 +65,10 @@ impl Orders {
             id: last.id,
         });
         Ok(ListOrdersResponse {
-            orders: rows.iter().map(|order| messages::order(order, Vec::new())).collect(),
+            orders: rows
+                .iter()
+                .map(|order| messages::order(order, Vec::new()))
+                .collect(),
             next_page_token,
         })
     }
@@ -73,7 +85,10 @@ impl Orders {
 
 #[tonic::async_trait]
 impl OrderService for Orders {
-    async fn get_order(&self, request: Request<GetOrderRequest>) -> Result<Response<v1::Order>, Status> {
+    async fn get_order(
+        &self,
+        request: Request<GetOrderRequest>,
+    ) -> Result<Response<v1::Order>, Status> {
         let (call, request) = Call::open(request)?;
         let answer = call.deadline.bound(self.get(&call, request)).await?;
         Ok(Response::new(answer))

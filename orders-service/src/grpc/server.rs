@@ -4,9 +4,7 @@ use anyhow::Context as _;
 use platform::shutdown::Lifetime;
 use proto::orders::{
     FILE_DESCRIPTOR_SET,
-    v1::{
-        catalog_service_server::CatalogServiceServer, order_service_server::OrderServiceServer,
-    },
+    v1::{catalog_service_server::CatalogServiceServer, order_service_server::OrderServiceServer},
 };
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{
@@ -81,7 +79,11 @@ pub async fn serve(
 
 /// Health follows the database, and ends with the process: its watchers would
 /// hold up the drain.
-async fn follow(mut health: HealthReporter, mut available: watch::Receiver<bool>, lifetime: Lifetime) {
+async fn follow(
+    mut health: HealthReporter,
+    mut available: watch::Receiver<bool>,
+    lifetime: Lifetime,
+) {
     loop {
         let now = *available.borrow_and_update();
         tell(&health, now).await;
@@ -97,7 +99,11 @@ async fn follow(mut health: HealthReporter, mut available: watch::Receiver<bool>
 }
 
 async fn tell(health: &HealthReporter, available: bool) {
-    let status = if available { ServingStatus::Serving } else { ServingStatus::NotServing };
+    let status = if available {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    };
     for service in SERVICES {
         health.set_service_status(service, status).await;
     }

@@ -35,7 +35,10 @@ impl Tokens {
     /// Knows no key yet; remembers `remembered` tokens.
     #[must_use]
     pub fn new(remembered: u64, clock: SharedClock) -> Self {
-        let good = Cache::builder().max_capacity(remembered).time_to_live(REMEMBERED_FOR).build();
+        let good = Cache::builder()
+            .max_capacity(remembered)
+            .time_to_live(REMEMBERED_FOR)
+            .build();
         Self {
             keys: VerifyingKeys::default(),
             good,
@@ -86,10 +89,13 @@ impl Tokens {
                 Err(Error::TokenRefused)
             };
         }
-        let claims = self.keys.verify(token, ISSUER, AUDIENCE, now).map_err(|reason| {
-            tracing::debug!(%reason, "token refused");
-            Error::TokenRefused
-        })?;
+        let claims = self
+            .keys
+            .verify(token, ISSUER, AUDIENCE, now)
+            .map_err(|reason| {
+                tracing::debug!(%reason, "token refused");
+                Error::TokenRefused
+            })?;
         let claims = Arc::new(claims);
         self.good.insert(token.to_owned(), claims.clone());
         Ok(claims)

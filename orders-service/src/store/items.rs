@@ -38,7 +38,10 @@ pub async fn load(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let price = row.amount.map(|amount| money(amount, currency)).transpose()?;
+            let price = row
+                .amount
+                .map(|amount| money(amount, currency))
+                .transpose()?;
             Ok(Item {
                 id: row.id,
                 title: row.title,

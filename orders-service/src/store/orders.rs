@@ -44,7 +44,8 @@ impl TryFrom<Row> for Order {
 }
 
 fn currency(code: &str) -> Result<Currency, sqlx::Error> {
-    code.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+    code.parse()
+        .map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 /// A user's order; nothing when it is someone else's.
