@@ -117,6 +117,7 @@ start() {
 	[[ ! -s $log ]] || mv "$log" "$log.1"
 	setsid "$@" </dev/null >"$log" 2>&1 9>&- &
 	record_process "$base/$name" $!
+	disown $! # no report of its end
 }
 
 # Waits until a check of a started program succeeds: await NAME COMMAND…
