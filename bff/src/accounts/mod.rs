@@ -1,0 +1,5 @@
+//! The accounts store: functions over any connection, one file per aggregate.
+
+pub mod audit;
+pub mod credentials;
+pub mod users;
