@@ -17,6 +17,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod edge;
+pub mod events;
 pub mod handlers;
 pub mod identity;
 pub mod limits;

@@ -1,0 +1,6 @@
+//! The edge's tests: through its public port, on real servers.
+
+mod bad_input;
+mod helpers;
+mod sessions;
+mod sign_in;
