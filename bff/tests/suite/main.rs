@@ -2,5 +2,8 @@
 
 mod bad_input;
 mod helpers;
+mod openapi;
+mod registration;
 mod sessions;
 mod sign_in;
+mod worker;
