@@ -95,7 +95,8 @@ impl DeadLetters {
         let stream = self.stream().await?;
         let state = &stream.cached_info().state;
         let mut letters = Vec::new();
-        for sequence in state.first_sequence..=state.last_sequence {
+        // Numbers start at 1; a stream that never held anything says 0.
+        for sequence in state.first_sequence.max(1)..=state.last_sequence {
             if letters.len() == limit {
                 break;
             }

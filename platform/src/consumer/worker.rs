@@ -145,7 +145,7 @@ impl Consumer {
                     "given up: now a dead letter"
                 );
                 metrics::counter!("consumer_dead_total", "consumer" => self.name).increment(1);
-                AckKind::Term
+                AckKind::Ack
             }
             Err(error) => {
                 tracing::warn!(consumer = self.name, %error, "no dead letter could be written");
