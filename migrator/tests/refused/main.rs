@@ -1,8 +1,9 @@
-//! Every bad state of the accounts database, tried as its superuser in plain
+//! Every bad state of both databases, tried as its superuser in plain
 //! SQL and refused by the constraint that is named beside it.
 
 mod identity;
 mod money;
+mod orders;
 
 use migrator::Store;
 use platform::testing::Database;
@@ -18,11 +19,15 @@ fn cases(text: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// A database of its own with `base` in it, which breaks nothing.
 async fn accounts_with(base: &str) -> PgConnection {
-    let template = format!("accounts_{}", migrator::digest(Store::Accounts));
+    database_with(Store::Accounts, base).await
+}
+
+/// A database of its own with `base` in it, which breaks nothing.
+async fn database_with(store: Store, base: &str) -> PgConnection {
+    let template = format!("{store}_{}", migrator::digest(store));
     let database = Database::create(&template, async |url| {
-        migrator::up(Store::Accounts, &url)
+        migrator::up(store, &url)
             .await
             .expect("the migrations apply");
     })
