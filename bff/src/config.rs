@@ -13,8 +13,8 @@ use platform::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    identity::settings::{CodeSettings, PasswordSettings, SessionSettings},
     events::settings::EventSettings,
+    identity::settings::{CodeSettings, PasswordSettings, SessionSettings},
     limits::LimitSettings,
     notify::settings::{MailSettings, SmsSettings},
 };
