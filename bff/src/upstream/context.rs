@@ -1,0 +1,24 @@
+use http::HeaderValue;
+
+use super::Deadline;
+use crate::identity::Caller;
+
+/// What ties a call to the request that caused it, in logs and traces.
+#[derive(Debug, Clone, Default)]
+pub struct Trail {
+    /// The request's id.
+    pub request_id: Option<HeaderValue>,
+    /// The client's W3C `traceparent`; used when no trace is recorded here.
+    pub traceparent: Option<HeaderValue>,
+}
+
+/// On whose behalf a call is made, and until when.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The answer is of no use after this.
+    pub deadline: Deadline,
+    /// The user, or nobody.
+    pub caller: Option<Caller>,
+    /// The request that caused it.
+    pub trail: Trail,
+}
