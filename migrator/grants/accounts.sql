@@ -26,3 +26,13 @@ GRANT SELECT, INSERT, DELETE ON inbox TO accounts_app;
 GRANT SELECT, INSERT, UPDATE ON users TO accounts_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON credentials, identities TO accounts_app;
 GRANT SELECT, INSERT ON audit_log TO accounts_app;
+
+-- Given by the migrations, read only.
+GRANT SELECT ON currencies TO accounts_app;
+
+-- An account's currency, kind and owner never change, nor does what is held.
+GRANT SELECT, INSERT,
+    UPDATE (name, status, balance, held, version, updated_at, closed_at) ON accounts TO accounts_app;
+GRANT SELECT, INSERT, UPDATE (state, transfer_id, updated_at) ON holds TO accounts_app;
+-- What happened to money is append-only.
+GRANT SELECT, INSERT ON transfers, entries TO accounts_app;

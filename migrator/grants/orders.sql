@@ -21,3 +21,14 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, orders_app;
 -- Written with the work, marked when published, swept later.
 GRANT SELECT, INSERT, UPDATE (published_at), DELETE ON outbox TO orders_app;
 GRANT SELECT, INSERT, DELETE ON inbox TO orders_app;
+
+-- Given by the migrations, read only.
+GRANT SELECT ON currencies, order_edges TO orders_app;
+
+-- Items are never deleted, only marked; a price ends and another begins.
+GRANT SELECT, INSERT, UPDATE ON items, item_stock, item_sales TO orders_app;
+GRANT SELECT, INSERT, UPDATE (valid_until) ON item_prices TO orders_app;
+
+-- Orders stay. What was bought, and the way it took, is append-only.
+GRANT SELECT, INSERT, UPDATE ON orders TO orders_app;
+GRANT SELECT, INSERT ON order_lines, order_transitions TO orders_app;

@@ -2,7 +2,8 @@ use std::{str::FromStr as _, time::Duration};
 
 use platform::config::ServerUrl;
 use sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection,
+    postgres::PgConnectOptions,
 };
 
 use crate::MigrateError;
@@ -63,7 +64,12 @@ pub(crate) async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Erro
 
 fn options(url: &ServerUrl) -> Result<PgConnectOptions, MigrateError> {
     PgConnectOptions::from_str(url.expose().as_str())
-        .map(|options| options.application_name("migrator"))
+        // Slow statements would be logged, and one of them sets a password.
+        .map(|options| {
+            options
+                .application_name("migrator")
+                .disable_statement_logging()
+        })
         .map_err(MigrateError::Database)
 }
 

@@ -2,5 +2,8 @@
 
 pub mod audit;
 pub mod credentials;
+<<<<<<< HEAD
 pub mod money;
+=======
+>>>>>>> main
 pub mod users;

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::password::{Busy, Weakness};
 
 /// Why identity refused.
@@ -11,6 +13,15 @@ pub enum Error {
     /// The session's proof is worth nothing.
     #[error("unauthenticated")]
     Unauthenticated,
+    /// A displaced refresh token was used: the session has ended. To the client
+    /// this is [`Error::Unauthenticated`].
+    #[error("a displaced refresh token was used")]
+    Stolen {
+        /// Whose session it was.
+        user_id: Uuid,
+        /// The session.
+        session_id: Uuid,
+    },
     /// The one-time code is worth nothing.
     #[error("invalid code")]
     InvalidCode,

@@ -178,6 +178,12 @@ impl MasterKey {
         Ok(Self(bytes))
     }
 
+    /// The key of a developer who has none.
+    #[must_use]
+    pub const fn of_nobody() -> Self {
+        Self([0; 32])
+    }
+
     /// A key for one purpose: HMAC-SHA-256 of the purpose's name (NIST SP
     /// 800-108 with one block).
     #[must_use]

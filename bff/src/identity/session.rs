@@ -211,7 +211,8 @@ impl Sessions {
     /// Exchanges a refresh token for a new pair.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] when the token is worth nothing;
+    /// [`Error::Unauthenticated`] when the token is worth nothing,
+    /// [`Error::Stolen`] when it was displaced long ago;
     /// when Redis doesn't answer.
     pub async fn refresh(&self, token: &str) -> Result<TokenPair, Error> {
         let now = self.clock.now();
@@ -236,9 +237,8 @@ impl Sessions {
             Refreshed::Unknown => Err(Error::Unauthenticated),
             Refreshed::Stolen(user_id) => {
                 metrics::counter!("sessions_stolen_total").increment(1);
-                tracing::warn!(session_id = %presented.session_id, %user_id, "a displaced refresh token was used: the session has ended");
                 self.tell(user_id, &[presented.session_id], now).await;
-                Err(Error::Unauthenticated)
+                Err(Error::Stolen { user_id, session_id: presented.session_id })
             }
             Refreshed::Current(standing) => {
                 let role = standing.role.parse().map_err(|_| Error::Unauthenticated)?;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     caller::{Caller, Role},
-    code::{Codes, Purpose, Redeemed, hex},
+    code::{Codes, Purpose, Redeemed, Sent, hex},
     error::Error,
     identifier::{Address, Identifier, Password, Username},
     keys::{MasterKey, keyed_hash},
@@ -130,7 +130,7 @@ impl SignIn {
             &*self.clock,
         );
         outbox::append(&mut *transaction, &event).await?;
-        let entry = self.entry(AuditEvent::Registered, Some(user.id), device, user.address.masked());
+        let entry = self.entry(AuditEvent::Registered, Some(user.id), device, Some(user.address.masked()));
         audit::append(&mut *transaction, &entry).await?;
         transaction.commit().await?;
         metrics::counter!("registrations_total").increment(1);
@@ -184,7 +184,7 @@ impl SignIn {
         }
         let outcome = if blocked { "blocked" } else { "refused" };
         metrics::counter!("sign_ins_total", "outcome" => outcome).increment(1);
-        let mut entry = self.entry(AuditEvent::SignInFailed, None, device, identifier.masked());
+        let mut entry = self.entry(AuditEvent::SignInFailed, None, device, Some(identifier.masked()));
         entry.detail = json!({ "blocked": blocked });
         audit::append(&self.pool, &entry).await?;
         Ok(Error::InvalidCredentials)
@@ -205,7 +205,7 @@ impl SignIn {
         if let (Some(hash), Some(before)) = (&rehashed, &credentials.password) {
             credentials::rehash(&mut *transaction, user_id, before, hash).await?;
         }
-        let entry = self.entry(AuditEvent::SignedIn, Some(user_id), device, identifier.masked());
+        let entry = self.entry(AuditEvent::SignedIn, Some(user_id), device, Some(identifier.masked()));
         audit::append(&mut *transaction, &entry).await?;
         transaction.commit().await?;
         metrics::counter!("sign_ins_total", "outcome" => "accepted").increment(1);
@@ -223,23 +223,53 @@ impl SignIn {
         Ok(SignedIn { user_id, proof })
     }
 
-    /// Renews a session's tokens.
+    /// Sends a code; see [`Codes::send`].
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`]; when Redis doesn't answer.
-    pub async fn refresh(&self, token: &str) -> Result<TokenPair, Error> {
-        self.sessions.refresh(token).await
+    /// [`Error::TooOften`]; when a store doesn't answer.
+    pub async fn send_code(
+        &self,
+        address: &Address,
+        purpose: Purpose,
+        device: &Device,
+    ) -> Result<Sent, Error> {
+        let sent = self.codes.send(address, purpose).await?;
+        let entry = self.entry(AuditEvent::CodeSent, None, device, Some(address.masked()));
+        audit::append(&self.pool, &entry).await?;
+        Ok(sent)
+    }
+
+    /// Renews a session's tokens. The use of a token that was displaced long ago
+    /// has ended the session, and is written down.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`]; when a store doesn't answer.
+    pub async fn refresh(&self, token: &str, device: &Device) -> Result<TokenPair, Error> {
+        match self.sessions.refresh(token).await {
+            Err(Error::Stolen { user_id, session_id }) => {
+                let mut entry =
+                    self.entry(AuditEvent::RefreshTokenStolen, Some(user_id), device, None);
+                entry.session_id = Some(session_id);
+                audit::append(&self.pool, &entry).await?;
+                Err(Error::Unauthenticated)
+            }
+            outcome => outcome,
+        }
     }
 
     /// Ends the caller's session. One that has ended already stays so.
     ///
     /// # Errors
-    /// When Redis doesn't answer.
-    pub async fn logout(&self, caller: &Caller) -> Result<(), Error> {
+    /// When a store doesn't answer.
+    pub async fn logout(&self, caller: &Caller, device: &Device) -> Result<(), Error> {
         match self.sessions.end(caller.user_id, caller.session_id).await {
-            Err(Error::NotFound) => Ok(()),
-            outcome => outcome,
+            Ok(()) => {}
+            Err(Error::NotFound) => return Ok(()),
+            Err(error) => return Err(error),
         }
+        let mut entry = self.entry(AuditEvent::SignedOut, Some(caller.user_id), device, None);
+        entry.session_id = Some(caller.session_id);
+        Ok(audit::append(&self.pool, &entry).await?)
     }
 
     fn entry(
@@ -247,7 +277,7 @@ impl SignIn {
         event: AuditEvent,
         user_id: Option<Uuid>,
         device: &Device,
-        subject: String,
+        subject: Option<String>,
     ) -> AuditEntry {
         AuditEntry {
             id: self.clock.new_id(),
@@ -257,7 +287,7 @@ impl SignIn {
             session_id: None,
             ip: Some(device.ip),
             user_agent: Some(device.user_agent.clone()),
-            subject: Some(subject),
+            subject,
             detail: json!({}),
         }
     }

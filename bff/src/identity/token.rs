@@ -1,18 +1,23 @@
 //! Access tokens for clients, and tokens for the services behind the edge.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
 use platform::{
     clock::SharedClock,
     paseto::{Claims, TokenError},
+    shutdown::Lifetime,
 };
 use uuid::Uuid;
 
 use super::{
     caller::{Caller, Role},
-    keys::KeyRing,
+    keys::{KeyFile, KeyRing},
 };
 
 /// Who signs.
@@ -26,6 +31,8 @@ pub const ORDERS: &str = "orders";
 const SERVICE_TOKEN_LIFETIME: TimeDelta = TimeDelta::seconds(60);
 /// A cached token for a service is used while it is good for at least this.
 const SERVICE_TOKEN_RESERVE: TimeDelta = TimeDelta::seconds(30);
+/// How often the key file is looked at.
+const KEY_FILE_POLL: Duration = Duration::from_secs(1);
 /// Tokens remembered of each kind.
 const REMEMBERED: u64 = 100_000;
 
@@ -139,9 +146,29 @@ impl Tokens {
         Ok(verified)
     }
 
-    /// Forgets what was verified, after the keys have changed.
-    pub fn forget_verified(&self) {
-        self.verified.invalidate_all();
+    /// Takes the keys from the file whenever it changes, until the lifetime ends.
+    pub async fn follow(self, file: PathBuf, lifetime: Lifetime) {
+        let mut tick = tokio::time::interval(KEY_FILE_POLL);
+        let mut seen = modified(&file).await;
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = lifetime.stopping() => return,
+            }
+            let now = modified(&file).await;
+            if now == seen {
+                continue;
+            }
+            seen = now;
+            match KeyFile::read(&file).and_then(|keys| self.keys.replace(&keys)) {
+                Ok(()) => {
+                    self.verified.invalidate_all();
+                    self.for_services.invalidate_all();
+                    tracing::info!(keys = self.keys.verifying().len(), "signing keys were read anew");
+                }
+                Err(error) => tracing::error!(%error, "the key file can't be used; going on with the keys before"),
+            }
+        }
     }
 
     fn sign(
@@ -168,4 +195,8 @@ impl Tokens {
             jti: self.clock.new_id(),
         }))
     }
+}
+
+async fn modified(file: &Path) -> Option<SystemTime> {
+    tokio::fs::metadata(file).await.ok()?.modified().ok()
 }

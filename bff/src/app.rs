@@ -1,0 +1,182 @@
+//! Everything that handlers use, built once.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http::HeaderValue;
+use platform::{clock::SharedClock, ops::Readiness, redis::Redis, shutdown::Lifetime};
+use proto::events::{Event as _, SessionRevoked};
+use sqlx::PgPool;
+
+use crate::{
+    config::{EnvironmentKind, Settings},
+    edge::{layers, router},
+    identity::{
+        code::Codes,
+        identifier::Region,
+        keys::{KeyFile, KeyRing, MasterKey},
+        password::Hasher,
+        session::Sessions,
+        sign_in::SignIn,
+        token::Tokens,
+    },
+    notify::Sealer,
+};
+
+/// What handlers share. Cloning is one reference count.
+#[derive(Clone)]
+pub struct AppState(Arc<App>);
+
+/// See [`AppState`].
+pub struct App {
+    /// The effective settings.
+    pub settings: Settings,
+    /// The clock.
+    pub clock: SharedClock,
+    /// When the process ends.
+    pub lifetime: Lifetime,
+    /// The accounts store.
+    pub accounts: PgPool,
+    /// Signing up, in and out.
+    pub sign_in: SignIn,
+    /// Sessions.
+    pub sessions: Sessions,
+    /// Access tokens.
+    pub tokens: Tokens,
+    /// The region of phone numbers without `+`.
+    pub region: Region,
+    /// The OpenAPI document.
+    pub openapi: Bytes,
+    /// `Strict-Transport-Security`, when clients come by HTTPS.
+    pub hsts: Option<Arc<HeaderValue>>,
+    /// For `/readyz`.
+    pub readiness: Readiness,
+}
+
+impl std::ops::Deref for AppState {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for AppState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AppState")
+    }
+}
+
+impl AppState {
+    /// Builds everything and starts what runs in the background until
+    /// `lifetime` ends. No server has to be there yet.
+    ///
+    /// # Errors
+    /// When a setting can't be used.
+    pub async fn build(
+        settings: Settings,
+        clock: SharedClock,
+        lifetime: Lifetime,
+    ) -> anyhow::Result<Self> {
+        let master = master_key(&settings)?;
+        let keys = KeyRing::new(&KeyFile::read(&settings.tokens.keys_file)?)?;
+        let tokens = Tokens::new(keys, clock.clone(), settings.tokens.lifetime_s.delta());
+        let accounts = settings.postgres.pool("bff")?;
+        let redis = Redis::new(&settings.redis)?;
+        let nats = platform::nats::connect(&settings.nats, "bff").await?;
+        let revoked = settings.nats.subject(SessionRevoked::SUBJECT);
+
+        let sessions = Sessions::new(
+            redis.clone(),
+            nats.clone(),
+            revoked.clone(),
+            clock.clone(),
+            settings.sessions.clone(),
+            tokens.clone(),
+            &master,
+        );
+        let codes = Codes::new(
+            redis.clone(),
+            accounts.clone(),
+            Sealer::new(master.derive("messages")),
+            clock.clone(),
+            settings.codes.clone(),
+            &master,
+        );
+        let sign_in = SignIn::new(
+            accounts.clone(),
+            redis.clone(),
+            clock.clone(),
+            Hasher::new(&settings.passwords)?,
+            codes,
+            sessions.clone(),
+            &master,
+        );
+        let follow = sessions.revocations().clone().follow(
+            redis.clone(),
+            nats.clone(),
+            revoked,
+            clock.clone(),
+            lifetime.clone(),
+        );
+        lifetime.spawn(follow);
+        lifetime.spawn(tokens.clone().follow(settings.tokens.keys_file.clone(), lifetime.clone()));
+
+        let readiness = readiness(&accounts, &redis, &nats);
+        let hsts = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        Ok(Self(Arc::new(App {
+            region: settings.codes.default_region.parse().context("BFF_CODES__DEFAULT_REGION")?,
+            hsts: settings.http.tls.then(|| Arc::new(hsts)),
+            openapi: router::openapi()?.into(),
+            readiness,
+            tokens,
+            sessions,
+            sign_in,
+            accounts,
+            lifetime,
+            clock,
+            settings,
+        })))
+    }
+
+    /// The routes with everything around them.
+    #[must_use]
+    pub fn router(&self) -> axum::Router {
+        layers::around(router::routes(self), self)
+    }
+}
+
+/// Nothing stops traffic: each part of the edge lives with the loss of any of
+/// these in its own way, and a restart or another replica would change nothing.
+fn readiness(accounts: &PgPool, redis: &Redis, nats: &async_nats::Client) -> Readiness {
+    let (accounts, redis, nats) = (accounts.clone(), redis.clone(), nats.clone());
+    Readiness::default()
+        .optional("postgres", move || {
+            let accounts = accounts.clone();
+            async move {
+                let alive = sqlx::query("SELECT 1").execute(&accounts).await;
+                alive.map(drop).map_err(|error| error.to_string())
+            }
+        })
+        .optional("redis", move || {
+            let redis = redis.clone();
+            async move { redis.ping().await.map_err(|error| error.to_string()) }
+        })
+        .optional("nats", move || {
+            let nats = nats.clone();
+            async move { platform::nats::check(&nats) }
+        })
+}
+
+/// The configured master key. A developer who has none gets one that is the
+/// same for all and protects nothing.
+pub(crate) fn master_key(settings: &Settings) -> anyhow::Result<MasterKey> {
+    const VARIABLE: &str = "BFF_SECRETS__MASTER_KEY";
+    let secret = &settings.secrets.master_key;
+    if secret.is_empty() && settings.environment == EnvironmentKind::Development {
+        tracing::warn!("{VARIABLE} isn't set: using a key that everyone knows");
+        return Ok(MasterKey::of_nobody());
+    }
+    MasterKey::from_base64(secret).context(VARIABLE)
+}

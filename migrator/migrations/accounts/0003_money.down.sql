@@ -1,0 +1,14 @@
+ALTER TABLE accounts DROP CONSTRAINT accounts_balance_is_last_entry;
+DROP TABLE holds;
+DROP TABLE entries;
+DROP TABLE transfers;
+DROP TABLE accounts;
+DROP FUNCTION append_only();
+DROP FUNCTION holds_end_once();
+DROP FUNCTION accounts_held_is_open_holds();
+DROP FUNCTION entries_taken_in();
+DROP FUNCTION transfers_match_entries();
+DROP TABLE currencies;
+DROP TYPE hold_state;
+DROP TYPE account_status;
+DROP TYPE account_kind;
