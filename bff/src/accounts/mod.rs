@@ -2,8 +2,5 @@
 
 pub mod audit;
 pub mod credentials;
-<<<<<<< HEAD
 pub mod money;
-=======
->>>>>>> main
 pub mod users;

@@ -105,6 +105,15 @@ impl CallError {
         )
     }
 
+    /// Whether this is the callee's answer, and not a failure to get one.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Unauthenticated | Self::Denied | Self::NotFound | Self::Invalid(_)
+        )
+    }
+
     /// When to try again, if that makes sense at all.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

@@ -42,7 +42,8 @@ pub struct Policy {
 }
 
 /// The extra calls that all methods of a process may make together: one for
-/// each five calls, and ten a second (over ten seconds).
+/// each five calls of those that may be repeated, and ten a second, over ten
+/// seconds. That is what [`TpsBudget::default`] gives.
 pub type Budget = Arc<TpsBudget>;
 
 /// The guard of one method. It is shared by all who call the method.
@@ -92,7 +93,9 @@ impl Guard {
     where
         F: Future<Output = Result<T, CallError>>,
     {
-        self.budget.deposit();
+        if self.policy.retries > 0 || self.policy.hedge {
+            self.budget.deposit();
+        }
         let mut outcome = self.hedged(deadline, &call, Kind::First).await;
         for retry in 0..self.policy.retries {
             let Err(CallError::Unavailable { retry_after, .. }) = outcome else {

@@ -1,10 +1,10 @@
 use std::{sync::Arc, time::Duration};
 
-use opentelemetry::propagation::Injector;
 use platform::{
     clock::SharedClock,
     config::{Millis, ServerUrl},
     currency::Currency,
+    trace::current_traceparent,
 };
 use proto::orders::v1::{
     GetItemRequest, GetOrderRequest, ListItemsRequest, ListOrdersRequest,
@@ -14,10 +14,9 @@ use proto::orders::v1::{
 use serde::{Deserialize, Serialize};
 use tonic::{
     Request, Response, Status,
-    metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue},
+    metadata::{Ascii, MetadataMap, MetadataValue},
     transport::{Channel, Endpoint},
 };
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use uuid::Uuid;
 
 use super::{
@@ -248,28 +247,17 @@ impl Orders {
         let token = format!("Bearer {token}").parse::<MetadataValue<Ascii>>().map_err(CallError::internal)?;
         let mut metadata = MetadataMap::with_capacity(4);
         metadata.insert("authorization", token);
-        let trail = &context.trail;
-        for (name, value) in [("x-request-id", &trail.request_id), ("traceparent", &trail.traceparent)] {
-            if let Some(value) = value.as_ref().and_then(|value| value.as_bytes().try_into().ok()) {
-                metadata.insert(name, value);
-            }
+        let mut insert = |name, value: &[u8]| value.try_into().map(|value| metadata.insert(name, value));
+        if let Some(id) = &context.trail.request_id {
+            let _ = insert("x-request-id", id.as_bytes());
         }
         // A trace that is recorded here goes on from this span.
-        let here = tracing::Span::current().context();
-        opentelemetry::global::get_text_map_propagator(|propagator| {
-            propagator.inject_context(&here, &mut Metadata(&mut metadata));
-        });
-        Ok(metadata)
-    }
-}
-
-struct Metadata<'a>(&'a mut MetadataMap);
-
-impl Injector for Metadata<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        if let (Ok(key), Ok(value)) = (key.parse::<MetadataKey<Ascii>>(), value.parse()) {
-            self.0.insert(key, value);
+        if let Some(here) = current_traceparent() {
+            let _ = insert("traceparent", here.as_bytes());
+        } else if let Some(theirs) = &context.trail.traceparent {
+            let _ = insert("traceparent", theirs.as_bytes());
         }
+        Ok(metadata)
     }
 }
 
