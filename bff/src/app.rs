@@ -5,8 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use bytes::Bytes;
 use http::HeaderValue;
-use platform::{clock::SharedClock, ops::Readiness, redis::Redis, shutdown::Lifetime};
-use proto::events::{Event as _, SessionRevoked};
+use platform::{clock::SharedClock, nats::Nats, ops::Readiness, redis::Redis, shutdown::Lifetime};
 use sqlx::PgPool;
 
 use crate::{
@@ -84,13 +83,11 @@ impl AppState {
         let tokens = Tokens::new(keys, clock.clone(), settings.tokens.lifetime_s.delta());
         let accounts = settings.postgres.pool("bff")?;
         let redis = Redis::new(&settings.redis)?;
-        let nats = platform::nats::connect(&settings.nats, "bff").await?;
-        let revoked = settings.nats.subject(SessionRevoked::SUBJECT);
+        let nats = Nats::connect(&settings.nats, "bff").await?;
 
         let sessions = Sessions::new(
             redis.clone(),
             nats.clone(),
-            revoked.clone(),
             clock.clone(),
             settings.sessions.clone(),
             tokens.clone(),
@@ -116,17 +113,24 @@ impl AppState {
         let follow = sessions.revocations().clone().follow(
             redis.clone(),
             nats.clone(),
-            revoked,
             clock.clone(),
             lifetime.clone(),
         );
         lifetime.spawn(follow);
-        lifetime.spawn(tokens.clone().follow(settings.tokens.keys_file.clone(), lifetime.clone()));
+        lifetime.spawn(
+            tokens
+                .clone()
+                .follow(settings.tokens.keys_file.clone(), lifetime.clone()),
+        );
 
         let readiness = readiness(&accounts, &redis, &nats);
         let hsts = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         Ok(Self(Arc::new(App {
-            region: settings.codes.default_region.parse().context("BFF_CODES__DEFAULT_REGION")?,
+            region: settings
+                .codes
+                .default_region
+                .parse()
+                .context("BFF_CODES__DEFAULT_REGION")?,
             hsts: settings.http.tls.then(|| Arc::new(hsts)),
             openapi: router::openapi()?.into(),
             readiness,
@@ -141,7 +145,6 @@ impl AppState {
     }
 
     /// The routes with everything around them.
-    #[must_use]
     pub fn router(&self) -> axum::Router {
         layers::around(router::routes(self), self)
     }
@@ -149,7 +152,7 @@ impl AppState {
 
 /// Nothing stops traffic: each part of the edge lives with the loss of any of
 /// these in its own way, and a restart or another replica would change nothing.
-fn readiness(accounts: &PgPool, redis: &Redis, nats: &async_nats::Client) -> Readiness {
+fn readiness(accounts: &PgPool, redis: &Redis, nats: &Nats) -> Readiness {
     let (accounts, redis, nats) = (accounts.clone(), redis.clone(), nats.clone());
     Readiness::default()
         .optional("postgres", move || {
@@ -165,7 +168,7 @@ fn readiness(accounts: &PgPool, redis: &Redis, nats: &async_nats::Client) -> Rea
         })
         .optional("nats", move || {
             let nats = nats.clone();
-            async move { platform::nats::check(&nats) }
+            async move { nats.check() }
         })
 }
 

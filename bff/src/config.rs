@@ -75,7 +75,10 @@ impl Default for Settings {
             ops: OpsSettings::default(),
             worker: WorkerSettings::default(),
             client: ClientSettings::default(),
-            postgres: PostgresSettings { max_connections: 20, ..PostgresSettings::at(accounts) },
+            postgres: PostgresSettings {
+                max_connections: 20,
+                ..PostgresSettings::at(accounts)
+            },
             redis: RedisSettings::default(),
             nats: NatsSettings::default(),
             tokens: TokenSettings::default(),
@@ -143,7 +146,9 @@ pub struct OpsSettings {
 
 impl Default for OpsSettings {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9090)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
+        }
     }
 }
 
@@ -157,7 +162,9 @@ pub struct WorkerSettings {
 
 impl Default for WorkerSettings {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9092)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9092)),
+        }
     }
 }
 
@@ -182,7 +189,10 @@ pub struct TokenSettings {
 
 impl Default for TokenSettings {
     fn default() -> Self {
-        Self { keys_file: PathBuf::from("keys.json"), lifetime_s: Seconds(300) }
+        Self {
+            keys_file: PathBuf::from("keys.json"),
+            lifetime_s: Seconds(300),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod cache;
 pub mod cli;
 pub mod config;
 pub mod edge;
+pub mod events;
 pub mod handlers;
 pub mod identity;
 pub mod limits;

@@ -12,7 +12,10 @@ async fn main() -> ExitCode {
     match bff::cli::Cli::parse().run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "the last word of a program that can't go on")]
+            #[expect(
+                clippy::print_stderr,
+                reason = "the last word of a program that can't go on"
+            )]
             {
                 eprintln!("bff: {error:#}");
             }

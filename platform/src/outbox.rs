@@ -2,6 +2,7 @@
 //! the work that it tells of, and published afterwards by a [`Relay`]. So a
 //! change and its event happen together or not at all, with NATS or without.
 
+mod announce;
 mod relay;
 mod store;
 
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 use crate::{clock::Clock, trace};
 
+pub use announce::announce;
 pub use relay::Relay;
 pub use store::append;
 

@@ -169,8 +169,12 @@ pub async fn signed_in(
     user_id: Uuid,
     at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    sqlx::query!("UPDATE users SET last_login_at = $2 WHERE id = $1", user_id, at)
-        .execute(executor)
-        .await
-        .map(drop)
+    sqlx::query!(
+        "UPDATE users SET last_login_at = $2 WHERE id = $1",
+        user_id,
+        at
+    )
+    .execute(executor)
+    .await
+    .map(drop)
 }

@@ -37,7 +37,11 @@ pub(super) enum Command {
 
 pub(super) fn run(command: Command, clock: &dyn Clock) -> anyhow::Result<()> {
     match command {
-        Command::Generate { file, public_file, days } => {
+        Command::Generate {
+            file,
+            public_file,
+            days,
+        } => {
             let keys = if file.exists() {
                 KeyFile::read(&file)?
             } else {
@@ -47,13 +51,17 @@ pub(super) fn run(command: Command, clock: &dyn Clock) -> anyhow::Result<()> {
                 keys
             };
             match public_file {
-                Some(public) => write(&public, 0o644, &serde_json::to_vec_pretty(&keys.public_keys()?)?),
+                Some(public) => write(
+                    &public,
+                    0o644,
+                    &serde_json::to_vec_pretty(&keys.public_keys()?)?,
+                ),
                 None => Ok(()),
             }
         }
-        Command::List { file } => {
-            print(&serde_json::to_string_pretty(&KeyFile::read(&file)?.public_keys()?)?)
-        }
+        Command::List { file } => print(&serde_json::to_string_pretty(
+            &KeyFile::read(&file)?.public_keys()?,
+        )?),
     }
 }
 

@@ -56,8 +56,13 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<()> {
         let clock: SharedClock = Arc::new(SystemClock);
         let file = self.config;
-        let settings =
-            || platform::config::load::<Settings>(PREFIX, file.as_deref(), &platform::config::environment());
+        let settings = || {
+            platform::config::load::<Settings>(
+                PREFIX,
+                file.as_deref(),
+                &platform::config::environment(),
+            )
+        };
         match self.command {
             Command::Serve => serve::serve(settings()?, clock).await,
             Command::Worker => serve::worker(settings()?, clock).await,

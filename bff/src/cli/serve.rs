@@ -18,7 +18,11 @@ pub(super) async fn serve(settings: Settings, clock: SharedClock) -> anyhow::Res
     let http = settings.http.clone();
     let ops_address = settings.ops.listen;
     let state = AppState::build(settings, clock, lifetime.clone()).await?;
-    ops::listen(ops_address, ops::router(state.readiness.clone(), metrics, lifetime.clone())).await?;
+    ops::listen(
+        ops_address,
+        ops::router(state.readiness.clone(), metrics, lifetime.clone()),
+    )
+    .await?;
     let listener = TcpListener::bind(http.listen)
         .await
         .with_context(|| format!("BFF_HTTP__LISTEN: can't bind {}", http.listen))?;

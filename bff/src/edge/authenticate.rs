@@ -23,10 +23,7 @@ struct Authentication(Result<Option<Caller>, ApiError>);
 /// 401 when it tries and fails, 400 when it tries in two ways, 403 when a
 /// cookie comes without what keeps other sites from using it, 503 when Redis
 /// is away: then the cookie may be good, and stays.
-pub async fn authenticate(
-    parts: &mut Parts,
-    state: &AppState,
-) -> Result<Option<Caller>, ApiError> {
+pub async fn authenticate(parts: &mut Parts, state: &AppState) -> Result<Option<Caller>, ApiError> {
     if let Some(Authentication(known)) = parts.extensions.get() {
         return known.clone();
     }
@@ -36,7 +33,14 @@ pub async fn authenticate(
 }
 
 async fn resolve(parts: &Parts, state: &AppState) -> Result<Option<Caller>, ApiError> {
-    let token = one(&parts.headers.get_all(header::AUTHORIZATION).iter().collect::<Vec<_>>(), "Authorization")?;
+    let token = one(
+        &parts
+            .headers
+            .get_all(header::AUTHORIZATION)
+            .iter()
+            .collect::<Vec<_>>(),
+        "Authorization",
+    )?;
     let cookies = session_cookies(&parts.headers);
     let cookie = one(&cookies, "Cookie")?;
     match (token, cookie) {
@@ -51,7 +55,11 @@ async fn resolve(parts: &Parts, state: &AppState) -> Result<Option<Caller>, ApiE
             caller.map(Some).ok_or_else(unauthenticated)
         }
         (None, Some(cookie)) => {
-            csrf::check(&parts.method, &parts.headers, &state.settings.http.allowed_origins.0)?;
+            csrf::check(
+                &parts.method,
+                &parts.headers,
+                &state.settings.http.allowed_origins.0,
+            )?;
             let caller = state.sessions.by_cookie(cookie).await?;
             caller.map(Some).ok_or_else(unauthenticated)
         }
@@ -94,7 +102,9 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        authenticate(parts, state).await?.ok_or_else(unauthenticated)
+        authenticate(parts, state)
+            .await?
+            .ok_or_else(unauthenticated)
     }
 }
 

@@ -20,9 +20,17 @@ impl ClientAddress {
     pub(super) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
         let mut address = peer.to_canonical();
-        let hops = headers.get_all("x-forwarded-for").iter().rev().flat_map(|value| {
-            value.to_str().unwrap_or_default().rsplit(',').map(|hop| hop.trim().parse().ok())
-        });
+        let hops = headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .rev()
+            .flat_map(|value| {
+                value
+                    .to_str()
+                    .unwrap_or_default()
+                    .rsplit(',')
+                    .map(|hop| hop.trim().parse().ok())
+            });
         for hop in hops.take(MAX_HOPS) {
             if !is_trusted(&address) {
                 break;
@@ -60,7 +68,9 @@ mod tests {
         for value in forwarded {
             headers.append("x-forwarded-for", HeaderValue::from_str(value).unwrap());
         }
-        ClientAddress::of(peer.parse().unwrap(), &headers, &trusted).0.to_string()
+        ClientAddress::of(peer.parse().unwrap(), &headers, &trusted)
+            .0
+            .to_string()
     }
 
     #[test]
@@ -72,8 +82,14 @@ mod tests {
 
     #[test]
     fn what_the_client_itself_wrote_into_the_header_is_ignored() {
-        assert_eq!(client("10.0.0.1", &["1.1.1.1, 198.51.100.1, 10.0.0.2"]), "198.51.100.1");
-        assert_eq!(client("10.0.0.1", &["1.1.1.1", "198.51.100.1"]), "198.51.100.1");
+        assert_eq!(
+            client("10.0.0.1", &["1.1.1.1, 198.51.100.1, 10.0.0.2"]),
+            "198.51.100.1"
+        );
+        assert_eq!(
+            client("10.0.0.1", &["1.1.1.1", "198.51.100.1"]),
+            "198.51.100.1"
+        );
         assert_eq!(client("10.0.0.1", &["1.1.1.1, nonsense"]), "10.0.0.1");
     }
 

@@ -36,9 +36,15 @@ pub fn check_source(headers: &HeaderMap, allowed: &[String]) -> Result<(), ApiEr
         .iter()
         .any(|origin| !allowed.iter().any(|allowed| origin == allowed.as_str()));
     if is_foreign {
-        return Err(ApiError::new(Code::Csrf).detail("this Origin is not on the list of allowed ones"));
+        return Err(
+            ApiError::new(Code::Csrf).detail("this Origin is not on the list of allowed ones")
+        );
     }
-    if headers.get_all("sec-fetch-site").iter().any(|site| site == "cross-site") {
+    if headers
+        .get_all("sec-fetch-site")
+        .iter()
+        .any(|site| site == "cross-site")
+    {
         return Err(ApiError::new(Code::Csrf).detail("the request comes from another site"));
     }
     Ok(())

@@ -30,7 +30,11 @@ impl FieldError {
         code: impl Into<Cow<'static, str>>,
         detail: impl Into<String>,
     ) -> Self {
-        Self { pointer: pointer.into(), code: code.into(), detail: detail.into() }
+        Self {
+            pointer: pointer.into(),
+            code: code.into(),
+            detail: detail.into(),
+        }
     }
 }
 
@@ -47,13 +51,21 @@ impl ApiError {
     /// An answer with this code; its page's text is the detail.
     #[must_use]
     pub fn new(code: Code) -> Self {
-        Self { code, detail: code.title().into(), errors: Vec::new(), headers: Vec::new() }
+        Self {
+            code,
+            detail: code.title().into(),
+            errors: Vec::new(),
+            headers: Vec::new(),
+        }
     }
 
     /// The request itself is at fault in these fields.
     #[must_use]
     pub fn invalid(errors: Vec<FieldError>) -> Self {
-        Self { errors, ..Self::new(Code::InvalidRequest) }
+        Self {
+            errors,
+            ..Self::new(Code::InvalidRequest)
+        }
     }
 
     /// A fault of ours: logged here, in full, and told to nobody else.
@@ -71,7 +83,10 @@ impl ApiError {
     /// Says more about this occurrence.
     #[must_use]
     pub fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { detail: detail.into(), ..self }
+        Self {
+            detail: detail.into(),
+            ..self
+        }
     }
 
     /// Names the fields that are at fault.

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use axum::{Router, response::Response};
+use axum::{Router, body::Body, response::Response};
 use http::{HeaderName, HeaderValue, Method, header};
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
@@ -17,6 +17,7 @@ pub fn around(router: Router, state: &AppState) -> Router {
             // Request id, client address, log line, metrics, problem bodies,
             // security headers, the limit on a request's time.
             .layer(Observe::new(state.clone()))
+            .map_response(|response: http::Response<_>| response.map(Body::new))
             .layer(CatchPanicLayer::custom(panicked))
             // Preflights are answered here, before anything counts them.
             .option_layer(cors(&state.settings.http.allowed_origins.0)),
@@ -35,13 +36,21 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
 
 /// Pages of these origins, and no others, may call the API with the cookie.
 fn cors(origins: &[String]) -> Option<CorsLayer> {
-    let origins: Vec<HeaderValue> =
-        origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
+    let origins: Vec<HeaderValue> = origins
+        .iter()
+        .filter_map(|origin| HeaderValue::from_str(origin).ok())
+        .collect();
     (!origins.is_empty()).then(|| {
         CorsLayer::new()
             .allow_origin(origins)
             .allow_credentials(true)
-            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+            .allow_methods([
+                Method::GET,
+                Method::POST,
+                Method::PUT,
+                Method::PATCH,
+                Method::DELETE,
+            ])
             .allow_headers([
                 header::AUTHORIZATION,
                 header::CONTENT_TYPE,

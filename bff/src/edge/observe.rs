@@ -18,7 +18,7 @@ use http::{HeaderValue, Method, StatusCode, Version, header};
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 use tower::{Layer, Service};
-use tracing::{Span, field, instrument::Instrumented, Instrument as _};
+use tracing::{Instrument as _, Span, field, instrument::Instrumented};
 
 use super::{
     client_address::ClientAddress,
@@ -44,7 +44,10 @@ impl<S> Layer<S> for Observe {
     type Service = Observed<S>;
 
     fn layer(&self, inner: S) -> Observed<S> {
-        Observed { inner, state: self.0.clone() }
+        Observed {
+            inner,
+            state: self.0.clone(),
+        }
     }
 }
 
@@ -70,7 +73,11 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         let state = &self.state;
         let id = RequestId::of(request.headers(), &*state.clock);
-        let peer = request.extensions().get::<Peer>().copied().unwrap_or_default();
+        let peer = request
+            .extensions()
+            .get::<Peer>()
+            .copied()
+            .unwrap_or_default();
         let trusted = &state.settings.client.trusted_proxies.0;
         let address = ClientAddress::of(peer.0, request.headers(), trusted);
         let route = request.extensions().get::<MatchedPath>().cloned();
@@ -136,7 +143,9 @@ where
         };
         finish(&mut response, this.id);
         if *this.close {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if let Some(hsts) = this.hsts {
             let headers = response.headers_mut();
@@ -156,13 +165,21 @@ fn finish(response: &mut Response, id: &RequestId) {
         let problem = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, problem);
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        headers
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
         *response.body_mut() = Body::from(body);
     }
     let headers = response.headers_mut();
     headers.insert(request_id::HEADER, id.header_value());
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
 }
 
 /// Methods by which metrics are labelled: a client can send any word.

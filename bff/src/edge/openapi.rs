@@ -34,7 +34,9 @@ struct Common;
 impl Modify for Common {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_with(Components::new);
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("PASETO v4.public");
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("PASETO v4.public");
         components.add_security_scheme("access_token", SecurityScheme::Http(bearer.build()));
         let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE)));
         components.add_security_scheme("session_cookie", cookie);
@@ -43,18 +45,30 @@ impl Modify for Common {
 
 /// What every operation may answer besides what it says itself: any problem.
 pub fn add_problems(document: &mut utoipa::openapi::OpenApi) {
-    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    let request_id = HeaderBuilder::new().description(Some("Ties the answer to its log lines")).build();
+    let problem = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
+    let request_id = HeaderBuilder::new()
+        .description(Some("Ties the answer to its log lines"))
+        .build();
     let response = ResponseBuilder::new()
         .description("A problem; `code` says which")
         .content("application/problem+json", problem)
         .header("X-Request-Id", request_id)
         .build();
     for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.patch,
+            &mut item.delete,
+        ];
         for operation in operations.into_iter().flatten() {
             let responses = &mut operation.responses.responses;
-            responses.entry("default".into()).or_insert_with(|| RefOr::T(response.clone()));
+            responses
+                .entry("default".into())
+                .or_insert_with(|| RefOr::T(response.clone()));
         }
     }
 }

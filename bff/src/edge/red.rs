@@ -1,10 +1,6 @@
 //! Rate, errors and duration of every route.
 
-use std::{
-    cell::RefCell,
-    collections::HashMap,
-    time::Duration,
-};
+use std::{cell::RefCell, collections::HashMap, time::Duration};
 
 use metrics::{Counter, Histogram};
 
@@ -39,8 +35,11 @@ fn handles_for(route: &str, method: &'static str, status: u16) -> (Counter, Hist
         ("status", status.to_string()),
     ];
     let class = format!("{}xx", status / 100);
-    let duration_labels =
-        [("route", route.to_owned()), ("method", method.to_owned()), ("status_class", class)];
+    let duration_labels = [
+        ("route", route.to_owned()),
+        ("method", method.to_owned()),
+        ("status_class", class),
+    ];
     (
         metrics::counter!("http_requests_total", &labels),
         metrics::histogram!("http_request_duration_seconds", &duration_labels),

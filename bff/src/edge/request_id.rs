@@ -39,5 +39,7 @@ impl RequestId {
 
 fn is_acceptable(id: &[u8]) -> bool {
     (1..=64).contains(&id.len())
-        && id.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b))
+        && id
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b))
 }

@@ -52,10 +52,12 @@ pub async fn serve(
         };
         // Answers are written whole; waiting for more only delays them.
         let _ = stream.set_nodelay(true);
-        let service = router.clone().map_request(move |mut request: http::Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer));
-            request.map(axum::body::Body::new) as Request
-        });
+        let service = router
+            .clone()
+            .map_request(move |mut request: http::Request<Incoming>| {
+                request.extensions_mut().insert(Peer(peer));
+                request.map(axum::body::Body::new) as Request
+            });
         let service = TowerToHyperService::new(service);
         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let connection = graceful.watch(connection.into_owned());
@@ -91,8 +93,14 @@ pub async fn serve(
     }
     drop(listener);
     let limit = settings.drain_limit_ms.duration();
-    if tokio::time::timeout(limit, graceful.shutdown()).await.is_err() {
-        tracing::warn!(?limit, "connections were still open at the end of the drain");
+    if tokio::time::timeout(limit, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            ?limit,
+            "connections were still open at the end of the drain"
+        );
     }
 }
 

@@ -31,6 +31,7 @@ use crate::{
 
 request! {
     /// Asks for a one-time code.
+    #[derive(ToSchema)]
     pub struct CodeRequest {
         /// An e-mail address or a phone number.
         #[schema(example = "ann@example.com")]
@@ -42,6 +43,7 @@ request! {
 
 request! {
     /// Registers whoever owns an address.
+    #[derive(ToSchema)]
     pub struct RegisterRequest {
         /// The address that the code was sent to.
         #[schema(example = "ann@example.com")]
@@ -67,6 +69,7 @@ request! {
 
 request! {
     /// Signs in.
+    #[derive(ToSchema)]
     pub struct LoginRequest {
         /// An e-mail address, a phone number or a user name.
         #[schema(example = "ann@example.com")]
@@ -81,6 +84,7 @@ request! {
 
 request! {
     /// Renews a session's tokens.
+    #[derive(ToSchema)]
     pub struct RefreshRequest {
         /// The refresh token that was given last.
         refresh_token: String,
@@ -146,7 +150,10 @@ pub async fn verify_code(
     Body(request): Body<CodeRequest>,
 ) -> Result<(StatusCode, Json<CodeSent>), ApiError> {
     let address = address(&state, &request.identifier)?;
-    let sent = state.sign_in.send_code(&address, request.purpose, &device).await?;
+    let sent = state
+        .sign_in
+        .send_code(&address, request.purpose, &device)
+        .await?;
     let answer = CodeSent {
         expires_in: sent.expires_in.num_seconds(),
         resend_after: sent.resend_after.num_seconds(),
@@ -172,7 +179,10 @@ pub async fn register(
         username: request.username,
         birth_date: request.birth_date,
     };
-    let signed_in = state.sign_in.register(registration, request.mode, device).await?;
+    let signed_in = state
+        .sign_in
+        .register(registration, request.mode, device)
+        .await?;
     session_answer(&state, StatusCode::CREATED, signed_in).await
 }
 
@@ -189,8 +199,10 @@ pub async fn login(
     check_source(&state, &headers, request.mode)?;
     let identifier = Identifier::parse(&request.identifier, state.region)
         .map_err(|error| bad_identifier(&error))?;
-    let signed_in =
-        state.sign_in.login(identifier, request.password, request.mode, device).await?;
+    let signed_in = state
+        .sign_in
+        .login(identifier, request.password, request.mode, device)
+        .await?;
     session_answer(&state, StatusCode::OK, signed_in).await
 }
 
@@ -202,7 +214,10 @@ pub async fn refresh(
     device: Device,
     Body(request): Body<RefreshRequest>,
 ) -> Result<Json<TokenAnswer>, ApiError> {
-    let pair = state.sign_in.refresh(&request.refresh_token, &device).await?;
+    let pair = state
+        .sign_in
+        .refresh(&request.refresh_token, &device)
+        .await?;
     Ok(Json(pair.into()))
 }
 
@@ -214,7 +229,11 @@ pub async fn logout(
     device: Device,
 ) -> Result<Response, ApiError> {
     state.sign_in.logout(&caller, &device).await?;
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, no_session_cookie())]).into_response())
+    Ok((
+        StatusCode::NO_CONTENT,
+        [(header::SET_COOKIE, no_session_cookie())],
+    )
+        .into_response())
 }
 
 fn address(state: &AppState, text: &str) -> Result<Address, ApiError> {
@@ -242,9 +261,14 @@ async fn session_answer(
     let user = users::find(&state.accounts, signed_in.user_id).await?;
     let user = user.ok_or_else(|| ApiError::internal("a user who just signed in is gone"))?;
     Ok(match signed_in.proof {
-        Proof::Tokens(pair) => {
-            (status, Json(SessionAnswer { user, tokens: Some(pair.into()) })).into_response()
-        }
+        Proof::Tokens(pair) => (
+            status,
+            Json(SessionAnswer {
+                user,
+                tokens: Some(pair.into()),
+            }),
+        )
+            .into_response(),
         Proof::Cookie(value, keep) => {
             let cookie = [(header::SET_COOKIE, session_cookie(&value, keep))];
             (status, cookie, Json(SessionAnswer { user, tokens: None })).into_response()

@@ -14,5 +14,6 @@ use crate::{
 pub async fn show(State(state): State<AppState>, caller: Caller) -> Result<Json<User>, ApiError> {
     let user = users::find(&state.accounts, caller.user_id).await?;
     // The session outlived its user.
-    user.map(Json).ok_or_else(|| ApiError::new(Code::Unauthenticated))
+    user.map(Json)
+        .ok_or_else(|| ApiError::new(Code::Unauthenticated))
 }

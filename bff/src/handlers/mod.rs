@@ -27,7 +27,9 @@ impl From<identity::Error> for ApiError {
             Error::Weak(weaknesses) => Self::invalid(
                 weaknesses
                     .into_iter()
-                    .map(|weakness| FieldError::new("/password", weakness.code(), weakness.detail()))
+                    .map(|weakness| {
+                        FieldError::new("/password", weakness.code(), weakness.detail())
+                    })
                     .collect(),
             ),
             Error::Taken(fields) => Self::new(Code::Conflict).errors(

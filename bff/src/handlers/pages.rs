@@ -39,8 +39,10 @@ pub async fn problem(Path(code): Path<String>) -> Result<Response, ApiError> {
          <style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}}</style>\
          <h1>{title}</h1><p><code>{name}</code>, status {status}</p><p>{text}</p></html>"
     );
-    let headers =
-        [(header::CONTENT_SECURITY_POLICY, PAGE_POLICY), (header::CACHE_CONTROL, "public, max-age=3600")];
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
+        (header::CACHE_CONTROL, "public, max-age=3600"),
+    ];
     Ok((headers, Html(html)).into_response())
 }
 

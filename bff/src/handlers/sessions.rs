@@ -68,7 +68,10 @@ pub async fn list(
 ) -> Result<Json<SessionList>, ApiError> {
     let sessions = state.sessions.list(caller.user_id).await?;
     let view = |session| SessionView::new(session, caller.session_id);
-    Ok(Json(SessionList { items: sessions.into_iter().map(view).collect(), next_cursor: None }))
+    Ok(Json(SessionList {
+        items: sessions.into_iter().map(view).collect(),
+        next_cursor: None,
+    }))
 }
 
 /// End one of the caller's sessions.

@@ -17,7 +17,9 @@ use super::{
 use crate::notify::{self, Message, Sealer};
 
 /// What a code is good for. A code for one purpose is worth nothing for another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// To register with this address.
@@ -73,7 +75,14 @@ impl Codes {
         settings: CodeSettings,
         master: &MasterKey,
     ) -> Self {
-        Self { redis, pool, sealer, clock, settings, key: master.derive("one-time codes") }
+        Self {
+            redis,
+            pool,
+            sealer,
+            clock,
+            settings,
+            key: master.derive("one-time codes"),
+        }
     }
 
     /// Sends a code. Nothing in the answer tells whether anyone has the address.
@@ -86,7 +95,14 @@ impl Codes {
         let code = six_digits();
         let mac = self.mac(address, purpose, &code);
         let keys = self.keys(address, purpose);
-        let wait = codes::issue(&self.redis, &keys, &mac, now.timestamp_millis(), &self.settings).await?;
+        let wait = codes::issue(
+            &self.redis,
+            &keys,
+            &mac,
+            now.timestamp_millis(),
+            &self.settings,
+        )
+        .await?;
         if wait > 0 {
             return Err(Error::TooOften(Duration::from_millis(wait)));
         }
@@ -95,7 +111,10 @@ impl Codes {
             let message = Message::code(address, purpose, code, now + lifetime);
             notify::enqueue(&self.pool, &self.sealer, &message, &*self.clock).await?;
         }
-        Ok(Sent { expires_in: lifetime, resend_after: self.settings.resend_after_s.delta() })
+        Ok(Sent {
+            expires_in: lifetime,
+            resend_after: self.settings.resend_after_s.delta(),
+        })
     }
 
     /// Takes the code if it is right.
@@ -113,7 +132,11 @@ impl Codes {
         let mac = self.mac(address, purpose, code);
         let now = self.clock.now_ms();
         let taken = codes::redeem(&self.redis, &keys, &mac, now, &self.settings).await?;
-        let outcome = if taken.is_some() { "accepted" } else { "refused" };
+        let outcome = if taken.is_some() {
+            "accepted"
+        } else {
+            "refused"
+        };
         metrics::counter!("codes_checked_total", "purpose" => purpose.as_str(), "outcome" => outcome)
             .increment(1);
         let taken = taken.ok_or(Error::InvalidCode)?;
@@ -137,7 +160,15 @@ impl Codes {
 
     fn mac(&self, address: &Address, purpose: Purpose, code: &str) -> Secret256 {
         let canonical = address.canonical().as_bytes();
-        keyed_hash(&self.key, &[b"code", purpose.as_str().as_bytes(), canonical, code.as_bytes()])
+        keyed_hash(
+            &self.key,
+            &[
+                b"code",
+                purpose.as_str().as_bytes(),
+                canonical,
+                code.as_bytes(),
+            ],
+        )
     }
 
     /// Messages to phones cost money, and premium numbers earn it for someone:
@@ -176,8 +207,10 @@ impl Codes {
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
 
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }

@@ -87,7 +87,10 @@ impl Phone {
             .ok_or(IdentifierError::Phone)?;
         let country_code = number.code().value();
         let number = number.format().mode(phonenumber::Mode::E164).to_string();
-        Ok(Self { number, country_code })
+        Ok(Self {
+            number,
+            country_code,
+        })
     }
 
     /// `+14155550123`
@@ -131,11 +134,16 @@ impl Username {
         let name = text.trim();
         let is_name = (3..=32).contains(&name.len())
             && name.starts_with(|c: char| c.is_ascii_alphabetic())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
         if !is_name {
             return Err(IdentifierError::Username);
         }
-        Ok(Self { name: name.to_owned(), canonical: name.to_ascii_lowercase() })
+        Ok(Self {
+            name: name.to_owned(),
+            canonical: name.to_ascii_lowercase(),
+        })
     }
 
     /// As its owner wrote it.
@@ -277,7 +285,8 @@ impl Password {
     pub fn new(text: &str) -> Option<Self> {
         use unicode_normalization::UnicodeNormalization as _;
 
-        (text.len() <= MAX_PASSWORD_BYTES).then(|| Self(Secret::new(text.nfc().collect::<String>())))
+        (text.len() <= MAX_PASSWORD_BYTES)
+            .then(|| Self(Secret::new(text.nfc().collect::<String>())))
     }
 
     /// The password itself.
@@ -299,13 +308,32 @@ mod tests {
     fn spellings_of_one_address_are_one() {
         let canonical = |text: &str| Email::parse(text).unwrap().canonical().to_owned();
         assert_eq!(canonical(" Ann@Example.COM "), "ann@example.com");
-        assert_eq!(canonical("ann@bücher.example"), canonical("ANN@xn--bcher-kva.example"));
+        assert_eq!(
+            canonical("ann@bücher.example"),
+            canonical("ANN@xn--bcher-kva.example")
+        );
     }
 
     #[test]
     fn what_no_mail_could_reach_is_refused() {
-        for text in ["", "@", "a@", "@b.c", "a b@c.d", "a@b", "a@b@c.d", "ann@exa mple.com", "\"a\"@b.co", "аnn@example.com", "a@b.c\r\nBcc: x@y.z"] {
-            assert_eq!(Email::parse(text).unwrap_err(), IdentifierError::Email, "{text:?}");
+        for text in [
+            "",
+            "@",
+            "a@",
+            "@b.c",
+            "a b@c.d",
+            "a@b",
+            "a@b@c.d",
+            "ann@exa mple.com",
+            "\"a\"@b.co",
+            "аnn@example.com",
+            "a@b.c\r\nBcc: x@y.z",
+        ] {
+            assert_eq!(
+                Email::parse(text).unwrap_err(),
+                IdentifierError::Email,
+                "{text:?}"
+            );
         }
     }
 
@@ -322,8 +350,14 @@ mod tests {
     fn each_identifier_is_taken_for_what_it_is() {
         let parse = |text: &str| Identifier::parse(text, region());
         assert!(matches!(parse("ann"), Ok(Identifier::Username(_))));
-        assert!(matches!(parse("ann@example.com"), Ok(Identifier::Address(Address::Email(_)))));
-        assert!(matches!(parse("+14155552671"), Ok(Identifier::Address(Address::Phone(_)))));
+        assert!(matches!(
+            parse("ann@example.com"),
+            Ok(Identifier::Address(Address::Email(_)))
+        ));
+        assert!(matches!(
+            parse("+14155552671"),
+            Ok(Identifier::Address(Address::Phone(_)))
+        ));
         assert!(parse("a").is_err());
         assert!(parse("").is_err());
     }

@@ -55,7 +55,9 @@ impl Weakness {
         match self {
             Self::TooShort => "a password has 8 characters at least",
             Self::TooLong => "a password has 128 characters at most",
-            Self::Guessable => "this password is too easily guessed; several unrelated words are better",
+            Self::Guessable => {
+                "this password is too easily guessed; several unrelated words are better"
+            }
             Self::ContainsIdentity => "a password must not contain your name, user name or address",
         }
     }
@@ -73,7 +75,9 @@ pub struct Hasher {
 
 impl std::fmt::Debug for Hasher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hasher").field("params", self.argon.params()).finish_non_exhaustive()
+        f.debug_struct("Hasher")
+            .field("params", self.argon.params())
+            .finish_non_exhaustive()
     }
 }
 
@@ -83,9 +87,13 @@ impl Hasher {
     /// # Errors
     /// When the parameters are none that Argon2 has.
     pub fn new(settings: &PasswordSettings) -> anyhow::Result<Self> {
-        let params =
-            Params::new(settings.memory_kib, settings.iterations, settings.parallelism, None)
-                .map_err(|error| anyhow::anyhow!("passwords: {error}"))?;
+        let params = Params::new(
+            settings.memory_kib,
+            settings.iterations,
+            settings.parallelism,
+            None,
+        )
+        .map_err(|error| anyhow::anyhow!("passwords: {error}"))?;
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let concurrency = match settings.concurrency {
             0 => std::thread::available_parallelism().map_or(1, NonZero::get),
@@ -117,7 +125,8 @@ impl Hasher {
             if !broken.is_empty() {
                 return Err(broken);
             }
-            Ok(hash(&argon, password.expose()).expect("Argon2 takes every password of 128 characters"))
+            Ok(hash(&argon, password.expose())
+                .expect("Argon2 takes every password of 128 characters"))
         })
         .await
     }
@@ -127,7 +136,11 @@ impl Hasher {
     ///
     /// # Errors
     /// [`Busy`].
-    pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<Verdict, Busy> {
+    pub async fn verify(
+        &self,
+        password: Password,
+        stored: Option<String>,
+    ) -> Result<Verdict, Busy> {
         let argon = self.argon.clone();
         let decoy = self.decoy.clone();
         self.run(move || {
@@ -137,7 +150,11 @@ impl Hasher {
                 tracing::error!("a stored password hash is malformed");
                 return Verdict::Wrong;
             };
-            if argon.verify_password(password.expose().as_bytes(), &phc).is_err() || !exists {
+            if argon
+                .verify_password(password.expose().as_bytes(), &phc)
+                .is_err()
+                || !exists
+            {
                 return Verdict::Wrong;
             }
             let is_current = Params::try_from(&phc).is_ok_and(|params| {
@@ -145,7 +162,11 @@ impl Hasher {
                 (params.m_cost(), params.t_cost(), params.p_cost())
                     == (ours.m_cost(), ours.t_cost(), ours.p_cost())
             });
-            Verdict::Right { rehashed: (!is_current).then(|| hash(&argon, password.expose()).ok()).flatten() }
+            Verdict::Right {
+                rehashed: (!is_current)
+                    .then(|| hash(&argon, password.expose()).ok())
+                    .flatten(),
+            }
         })
         .await
     }
@@ -160,7 +181,12 @@ impl Hasher {
             metrics::counter!("password_hashes_refused_total").increment(1);
             Busy
         })?;
-        let running = self.running.clone().acquire_owned().await.map_err(|_| Busy)?;
+        let running = self
+            .running
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| Busy)?;
         let done = tokio::task::spawn_blocking(move || {
             let _held = (admitted, running);
             work()
@@ -205,7 +231,8 @@ fn weaknesses(password: &str, known: &[String], min_score: u8) -> Vec<Weakness> 
         broken.push(Weakness::Guessable);
     }
     let lower = password.to_lowercase();
-    let is_telling = |text: &&str| text.chars().count() >= 4 && lower.contains(&text.to_lowercase());
+    let is_telling =
+        |text: &&str| text.chars().count() >= 4 && lower.contains(&text.to_lowercase());
     if known.iter().any(is_telling) {
         broken.push(Weakness::ContainsIdentity);
     }
@@ -217,7 +244,15 @@ mod tests {
     use super::*;
 
     fn of(password: &str) -> Vec<Weakness> {
-        weaknesses(password, &["ann.lee@example.com".into(), "Ann Lee".into(), "annlee".into()], 2)
+        weaknesses(
+            password,
+            &[
+                "ann.lee@example.com".into(),
+                "Ann Lee".into(),
+                "annlee".into(),
+            ],
+            2,
+        )
     }
 
     #[test]
@@ -232,9 +267,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_hash_is_made_checked_and_renewed() {
-        let weak = PasswordSettings { memory_kib: 64, iterations: 1, ..PasswordSettings::default() };
+        let weak = PasswordSettings {
+            memory_kib: 64,
+            iterations: 1,
+            ..PasswordSettings::default()
+        };
         let old = Hasher::new(&weak).unwrap();
-        let new = Hasher::new(&PasswordSettings { memory_kib: 128, ..weak }).unwrap();
+        let new = Hasher::new(&PasswordSettings {
+            memory_kib: 128,
+            ..weak
+        })
+        .unwrap();
         let password = || Password::new("plum orbit cello 9").unwrap();
         let stored = old.hash(password(), Vec::new()).await.unwrap().unwrap();
         assert_eq!(
@@ -242,9 +285,13 @@ mod tests {
             Verdict::Right { rehashed: None }
         );
         let wrong = Password::new("plum orbit cello 8").unwrap();
-        assert_eq!(old.verify(wrong, Some(stored.clone())).await.unwrap(), Verdict::Wrong);
-        let Verdict::Right { rehashed: Some(renewed) } =
-            new.verify(password(), Some(stored)).await.unwrap()
+        assert_eq!(
+            old.verify(wrong, Some(stored.clone())).await.unwrap(),
+            Verdict::Wrong
+        );
+        let Verdict::Right {
+            rehashed: Some(renewed),
+        } = new.verify(password(), Some(stored)).await.unwrap()
         else {
             panic!("a hash with old parameters is made anew");
         };
@@ -255,10 +302,17 @@ mod tests {
 
     #[tokio::test]
     async fn beyond_the_queue_work_is_refused() {
-        let settings = PasswordSettings { concurrency: 1, queue: 1, ..PasswordSettings::default() };
+        let settings = PasswordSettings {
+            concurrency: 1,
+            queue: 1,
+            ..PasswordSettings::default()
+        };
         let hasher = Hasher::new(&settings).unwrap();
         let verify = || hasher.verify(Password::new("x").unwrap(), None);
         let outcomes = futures::future::join_all((0..3).map(|_| verify())).await;
-        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_err()).count(), 1);
+        assert_eq!(
+            outcomes.iter().filter(|outcome| outcome.is_err()).count(),
+            1
+        );
     }
 }

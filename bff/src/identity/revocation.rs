@@ -11,9 +11,8 @@ use std::{
     time::Duration,
 };
 
-use async_nats::Client;
 use futures::StreamExt as _;
-use platform::{clock::SharedClock, redis::Redis, shutdown::Lifetime};
+use platform::{clock::SharedClock, nats::Nats, redis::Redis, shutdown::Lifetime};
 use proto::events::{Event as _, SessionRevoked};
 use uuid::Uuid;
 
@@ -37,7 +36,10 @@ impl Revocations {
     /// token can be accepted.
     #[must_use]
     pub fn new(keep: i64) -> Self {
-        Self { ended: Arc::default(), keep }
+        Self {
+            ended: Arc::default(),
+            keep,
+        }
     }
 
     /// For how long an ended session has to be known, in milliseconds.
@@ -49,32 +51,38 @@ impl Revocations {
     /// Whether the session has ended.
     #[must_use]
     pub fn contains(&self, session: Uuid) -> bool {
-        let ended = self.ended.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let ended = self
+            .ended
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         ended.contains_key(&session)
     }
 
     /// Takes note of sessions that ended, with when they did.
     pub fn add(&self, sessions: impl IntoIterator<Item = (Uuid, i64)>) {
-        let mut ended = self.ended.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut ended = self
+            .ended
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         ended.extend(sessions);
     }
 
     fn forget_before(&self, instant: i64) {
-        let mut ended = self.ended.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut ended = self
+            .ended
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         ended.retain(|_, at| *at >= instant);
         metrics::gauge!("sessions_revoked_remembered").set(ended.len() as f64);
     }
 
     /// Listens and catches up until the lifetime ends.
-    pub async fn follow(
-        self,
-        redis: Redis,
-        nats: Client,
-        subject: String,
-        clock: SharedClock,
-        lifetime: Lifetime,
-    ) {
-        let mut events = match nats.subscribe(subject).await {
+    pub async fn follow(self, redis: Redis, nats: Nats, clock: SharedClock, lifetime: Lifetime) {
+        let mut events = match nats
+            .client()
+            .subscribe(nats.subject(SessionRevoked::SUBJECT))
+            .await
+        {
             Ok(events) => events.left_stream(),
             Err(error) => {
                 tracing::error!(%error, "revocations come through Redis alone");

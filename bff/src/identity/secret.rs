@@ -18,7 +18,9 @@ pub type Secret256 = [u8; 32];
 #[must_use]
 pub fn random() -> Secret256 {
     let mut secret = [0; 32];
-    SysRng.try_fill_bytes(&mut secret).expect("the operating system gives randomness");
+    SysRng
+        .try_fill_bytes(&mut secret)
+        .expect("the operating system gives randomness");
     secret
 }
 
@@ -60,7 +62,10 @@ impl CookieValue {
     pub fn decode(text: &str) -> Option<Self> {
         let bytes: [u8; 48] = decode(text)?;
         let (id, secret) = bytes.split_at(16);
-        Some(Self { session_id: Uuid::from_slice(id).ok()?, secret: secret.try_into().ok()? })
+        Some(Self {
+            session_id: Uuid::from_slice(id).ok()?,
+            secret: secret.try_into().ok()?,
+        })
     }
 }
 
@@ -87,15 +92,30 @@ impl RefreshToken {
     /// The first token of a session.
     #[must_use]
     pub fn first(session_id: Uuid) -> Self {
-        Self { session_id, generation: 0, secret: random() }
+        Self {
+            session_id,
+            generation: 0,
+            secret: random(),
+        }
     }
 
     /// The token that takes this one's place.
     #[must_use]
     pub fn successor(&self, key: &Secret256) -> Self {
-        let secret =
-            keyed_hash(key, &[b"successor", self.session_id.as_bytes(), &self.generation.to_be_bytes(), &self.secret]);
-        Self { session_id: self.session_id, generation: self.generation + 1, secret }
+        let secret = keyed_hash(
+            key,
+            &[
+                b"successor",
+                self.session_id.as_bytes(),
+                &self.generation.to_be_bytes(),
+                &self.secret,
+            ],
+        );
+        Self {
+            session_id: self.session_id,
+            generation: self.generation + 1,
+            secret,
+        }
     }
 
     /// What is stored of it.
@@ -128,9 +148,18 @@ impl RefreshToken {
     }
 
     fn tag(&self, key: &Secret256) -> [u8; TAG] {
-        let whole =
-            keyed_hash(key, &[b"tag", self.session_id.as_bytes(), &self.generation.to_be_bytes(), &self.secret]);
-        whole[..TAG].try_into().expect("a tag is shorter than the hash")
+        let whole = keyed_hash(
+            key,
+            &[
+                b"tag",
+                self.session_id.as_bytes(),
+                &self.generation.to_be_bytes(),
+                &self.secret,
+            ],
+        );
+        whole[..TAG]
+            .try_into()
+            .expect("a tag is shorter than the hash")
     }
 }
 
@@ -152,10 +181,17 @@ mod tests {
         let token = RefreshToken::first(Uuid::from_u128(7)).successor(&key);
         let text = token.encode(&key);
         let read = RefreshToken::decode(&text, &key).unwrap();
-        assert_eq!((read.session_id, read.generation, read.secret), (token.session_id, 1, token.secret));
+        assert_eq!(
+            (read.session_id, read.generation, read.secret),
+            (token.session_id, 1, token.secret)
+        );
         for position in 0..text.len() {
             let mut changed = text.clone().into_bytes();
-            changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
+            changed[position] = if changed[position] == b'A' {
+                b'B'
+            } else {
+                b'A'
+            };
             let changed = String::from_utf8(changed).unwrap();
             assert!(RefreshToken::decode(&changed, &key).is_none(), "{position}");
         }
@@ -166,8 +202,14 @@ mod tests {
     fn the_successor_is_always_the_same() {
         let key = random();
         let token = RefreshToken::first(Uuid::from_u128(7));
-        assert_eq!(token.successor(&key).digest(), token.successor(&key).digest());
-        assert_ne!(token.successor(&key).digest(), token.successor(&random()).digest());
+        assert_eq!(
+            token.successor(&key).digest(),
+            token.successor(&key).digest()
+        );
+        assert_ne!(
+            token.successor(&key).digest(),
+            token.successor(&random()).digest()
+        );
     }
 
     #[test]

@@ -2,11 +2,16 @@
 
 use std::net::IpAddr;
 
-use async_nats::Client;
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
-use platform::{clock::SharedClock, paseto::SKEW, redis::Redis};
-use proto::events::SessionRevoked;
+use platform::{
+    clock::SharedClock,
+    nats::Nats,
+    outbox::{self, NewEvent},
+    paseto::SKEW,
+    redis::Redis,
+};
+use proto::events::{Event as _, SessionRevoked};
 use uuid::Uuid;
 
 use super::{
@@ -44,7 +49,9 @@ impl Mode {
     /// Reads what is stored or sent.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Token, Self::Cookie].into_iter().find(|mode| mode.as_str() == text)
+        [Self::Token, Self::Cookie]
+            .into_iter()
+            .find(|mode| mode.as_str() == text)
     }
 }
 
@@ -110,8 +117,7 @@ pub struct TokenPair {
 #[derive(Debug, Clone)]
 pub struct Sessions {
     redis: Redis,
-    nats: Client,
-    subject: String,
+    nats: Nats,
     clock: SharedClock,
     settings: SessionSettings,
     tokens: Tokens,
@@ -125,12 +131,11 @@ pub struct Sessions {
 const SEEN_FOR_MS: i64 = 1_000;
 
 impl Sessions {
-    /// `subject` is where ended sessions are told of.
+    /// Ended sessions are told of through `nats`.
     #[must_use]
     pub fn new(
         redis: Redis,
-        nats: Client,
-        subject: String,
+        nats: Nats,
         clock: SharedClock,
         settings: SessionSettings,
         tokens: Tokens,
@@ -140,7 +145,6 @@ impl Sessions {
         Self {
             redis,
             nats,
-            subject,
             clock,
             settings,
             tokens,
@@ -187,7 +191,11 @@ impl Sessions {
             ip: device.ip,
             user_agent: device.user_agent,
         };
-        let caller = Caller { user_id, session_id: id, role };
+        let caller = Caller {
+            user_id,
+            session_id: id,
+            role,
+        };
         let (digest, proof) = match mode {
             Mode::Token => {
                 let token = RefreshToken::first(id);
@@ -195,7 +203,10 @@ impl Sessions {
                 (token.digest(), Proof::Tokens(pair))
             }
             Mode::Cookie => {
-                let value = CookieValue { session_id: id, secret: secret::random() };
+                let value = CookieValue {
+                    session_id: id,
+                    secret: secret::random(),
+                };
                 let proof = Proof::Cookie(value.encode(), ends_at - now);
                 (secret::digest(&value.secret), proof)
             }
@@ -238,12 +249,19 @@ impl Sessions {
             Refreshed::Stolen(user_id) => {
                 metrics::counter!("sessions_stolen_total").increment(1);
                 self.tell(user_id, &[presented.session_id], now).await;
-                Err(Error::Stolen { user_id, session_id: presented.session_id })
+                Err(Error::Stolen {
+                    user_id,
+                    session_id: presented.session_id,
+                })
             }
             Refreshed::Current(standing) => {
                 let role = standing.role.parse().map_err(|_| Error::Unauthenticated)?;
                 let session_id = presented.session_id;
-                let caller = Caller { user_id: standing.user_id, session_id, role };
+                let caller = Caller {
+                    user_id: standing.user_id,
+                    session_id,
+                    role,
+                };
                 let left = TimeDelta::milliseconds(standing.idle - now.timestamp_millis());
                 self.pair(&caller, &successor, left)
             }
@@ -263,7 +281,9 @@ impl Sessions {
     /// # Errors
     /// When Redis doesn't answer.
     pub async fn by_cookie(&self, cookie: &str) -> Result<Option<Caller>, Error> {
-        let Some(value) = CookieValue::decode(cookie) else { return Ok(None) };
+        let Some(value) = CookieValue::decode(cookie) else {
+            return Ok(None);
+        };
         if self.revocations.contains(value.session_id) {
             return Ok(None);
         }
@@ -277,9 +297,17 @@ impl Sessions {
         }
         let idle = self.settings.cookie_idle_s.millis();
         let found = sessions::touch(&self.redis, value.session_id, &digest, now, idle).await?;
-        let Some((user_id, role)) = found else { return Ok(None) };
-        let Ok(role) = role.parse() else { return Ok(None) };
-        let caller = Caller { user_id, session_id: value.session_id, role };
+        let Some((user_id, role)) = found else {
+            return Ok(None);
+        };
+        let Ok(role) = role.parse() else {
+            return Ok(None);
+        };
+        let caller = Caller {
+            user_id,
+            session_id: value.session_id,
+            role,
+        };
         self.seen.insert(digest, (caller, now + SEEN_FOR_MS));
         Ok(Some(caller))
     }
@@ -332,17 +360,17 @@ impl Sessions {
         if ended.is_empty() {
             return;
         }
-        self.revocations.add(ended.iter().map(|id| (*id, at.timestamp_millis())));
+        self.revocations
+            .add(ended.iter().map(|id| (*id, at.timestamp_millis())));
         metrics::counter!("sessions_revoked_total").increment(ended.len() as u64);
         for &session_id in ended {
-            let event = SessionRevoked { session_id, user_id, revoked_at: at };
-            let payload = serde_json::to_vec(&event).expect("ids and an instant serialise");
-            let headers = platform::nats::event_headers(self.clock.new_id(), &self.subject, session_id, at);
-            let sent = self.nats.publish_with_headers(self.subject.clone(), headers, payload.into());
-            // The client queues while it is away; a full queue isn't waited for.
-            if tokio::time::timeout(std::time::Duration::from_millis(50), sent).await.is_err() {
-                tracing::debug!("session.revoked wasn't queued");
-            }
+            let event = SessionRevoked {
+                session_id,
+                user_id,
+                revoked_at: at,
+            };
+            let event = NewEvent::new(SessionRevoked::SUBJECT, session_id, 0, &event, &*self.clock);
+            outbox::announce(&self.nats, crate::events::SOURCE, &event).await;
         }
     }
 

@@ -74,7 +74,15 @@ impl SignIn {
         sessions: Sessions,
         master: &MasterKey,
     ) -> Self {
-        Self { pool, redis, clock, hasher, codes, sessions, key: master.derive("sign-in attempts") }
+        Self {
+            pool,
+            redis,
+            clock,
+            hasher,
+            codes,
+            sessions,
+            key: master.derive("sign-in attempts"),
+        }
     }
 
     /// Makes a user and signs it in. The code proves that the caller owns the
@@ -89,8 +97,14 @@ impl SignIn {
         mode: Mode,
         device: Device,
     ) -> Result<SignedIn, Error> {
-        let code =
-            self.codes.redeem(&registration.address, Purpose::Registration, &registration.code).await?;
+        let code = self
+            .codes
+            .redeem(
+                &registration.address,
+                Purpose::Registration,
+                &registration.code,
+            )
+            .await?;
         match self.store_user(registration, &device).await {
             Ok(user_id) => self.open(user_id, Role::Customer, mode, device).await,
             Err(error) => Err(self.give_back(code, error).await),
@@ -103,12 +117,24 @@ impl SignIn {
     }
 
     async fn store_user(&self, wanted: Registration, device: &Device) -> Result<Uuid, Error> {
-        let mut known = vec![wanted.full_name.clone(), wanted.address.canonical().to_owned()];
+        let mut known = vec![
+            wanted.full_name.clone(),
+            wanted.address.canonical().to_owned(),
+        ];
         if let Address::Email(email) = &wanted.address {
             known.extend(email.canonical().split('@').next().map(str::to_owned));
         }
-        known.extend(wanted.username.as_ref().map(|name| name.canonical().to_owned()));
-        let hash = self.hasher.hash(wanted.password, known).await?.map_err(Error::Weak)?;
+        known.extend(
+            wanted
+                .username
+                .as_ref()
+                .map(|name| name.canonical().to_owned()),
+        );
+        let hash = self
+            .hasher
+            .hash(wanted.password, known)
+            .await?
+            .map_err(Error::Weak)?;
 
         let at = self.clock.now();
         let user = NewUser {
@@ -120,7 +146,9 @@ impl SignIn {
             at,
         };
         let mut transaction = self.pool.begin().await?;
-        credentials::insert_user(&mut *transaction, &user).await.map_err(taken)?;
+        credentials::insert_user(&mut *transaction, &user)
+            .await
+            .map_err(taken)?;
         credentials::set_password(&mut *transaction, user.id, &hash, at).await?;
         let event = outbox::NewEvent::new(
             <UserRegistered as proto::events::Event>::SUBJECT,
@@ -130,7 +158,12 @@ impl SignIn {
             &*self.clock,
         );
         outbox::append(&mut *transaction, &event).await?;
-        let entry = self.entry(AuditEvent::Registered, Some(user.id), device, Some(user.address.masked()));
+        let entry = self.entry(
+            AuditEvent::Registered,
+            Some(user.id),
+            device,
+            Some(user.address.masked()),
+        );
         audit::append(&mut *transaction, &entry).await?;
         transaction.commit().await?;
         metrics::counter!("registrations_total").increment(1);
@@ -160,15 +193,20 @@ impl SignIn {
             }
         };
         let blocked = attempts::is_blocked(&self.redis, &owner, self.clock.now_ms()).await?;
-        let stored = found.as_ref().and_then(|credentials| credentials.password.clone());
+        let stored = found
+            .as_ref()
+            .and_then(|credentials| credentials.password.clone());
         let verdict = self.hasher.verify(password, stored).await?;
 
-        let accepted = found.filter(|credentials| !blocked && credentials.status == UserStatus::Active);
+        let accepted =
+            found.filter(|credentials| !blocked && credentials.status == UserStatus::Active);
         let (Some(credentials), Verdict::Right { rehashed }) = (accepted, verdict) else {
             return Err(self.refuse(&owner, blocked, &identifier, &device).await?);
         };
-        self.welcome(&credentials, rehashed, &owner, &identifier, &device).await?;
-        self.open(credentials.user_id, credentials.role, mode, device).await
+        self.welcome(&credentials, rehashed, &owner, &identifier, &device)
+            .await?;
+        self.open(credentials.user_id, credentials.role, mode, device)
+            .await
     }
 
     /// Counts a failure, unless it was one of those that a wait refused anyway.
@@ -184,7 +222,12 @@ impl SignIn {
         }
         let outcome = if blocked { "blocked" } else { "refused" };
         metrics::counter!("sign_ins_total", "outcome" => outcome).increment(1);
-        let mut entry = self.entry(AuditEvent::SignInFailed, None, device, Some(identifier.masked()));
+        let mut entry = self.entry(
+            AuditEvent::SignInFailed,
+            None,
+            device,
+            Some(identifier.masked()),
+        );
         entry.detail = json!({ "blocked": blocked });
         audit::append(&self.pool, &entry).await?;
         Ok(Error::InvalidCredentials)
@@ -205,7 +248,12 @@ impl SignIn {
         if let (Some(hash), Some(before)) = (&rehashed, &credentials.password) {
             credentials::rehash(&mut *transaction, user_id, before, hash).await?;
         }
-        let entry = self.entry(AuditEvent::SignedIn, Some(user_id), device, Some(identifier.masked()));
+        let entry = self.entry(
+            AuditEvent::SignedIn,
+            Some(user_id),
+            device,
+            Some(identifier.masked()),
+        );
         audit::append(&mut *transaction, &entry).await?;
         transaction.commit().await?;
         metrics::counter!("sign_ins_total", "outcome" => "accepted").increment(1);
@@ -246,7 +294,10 @@ impl SignIn {
     /// [`Error::Unauthenticated`]; when a store doesn't answer.
     pub async fn refresh(&self, token: &str, device: &Device) -> Result<TokenPair, Error> {
         match self.sessions.refresh(token).await {
-            Err(Error::Stolen { user_id, session_id }) => {
+            Err(Error::Stolen {
+                user_id,
+                session_id,
+            }) => {
                 let mut entry =
                     self.entry(AuditEvent::RefreshTokenStolen, Some(user_id), device, None);
                 entry.session_id = Some(session_id);
@@ -295,7 +346,9 @@ impl SignIn {
 
 /// Which field someone else has, by the constraint that says so.
 fn taken(error: sqlx::Error) -> Error {
-    let constraint = error.as_database_error().and_then(sqlx::error::DatabaseError::constraint);
+    let constraint = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::constraint);
     match constraint {
         Some("users_email_unique" | "users_phone_unique") => Error::Taken(vec!["identifier"]),
         Some("users_username_unique") => Error::Taken(vec!["username"]),

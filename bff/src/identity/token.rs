@@ -164,9 +164,14 @@ impl Tokens {
                 Ok(()) => {
                     self.verified.invalidate_all();
                     self.for_services.invalidate_all();
-                    tracing::info!(keys = self.keys.verifying().len(), "signing keys were read anew");
+                    tracing::info!(
+                        keys = self.keys.verifying().len(),
+                        "signing keys were read anew"
+                    );
                 }
-                Err(error) => tracing::error!(%error, "the key file can't be used; going on with the keys before"),
+                Err(error) => {
+                    tracing::error!(%error, "the key file can't be used; going on with the keys before")
+                }
             }
         }
     }

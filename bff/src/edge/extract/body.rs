@@ -131,12 +131,19 @@ fn json_object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
 fn pairs(text: &[u8], place: Place) -> Result<Map<String, Value>, ApiError> {
     let mut fields = Map::new();
     for (name, value) in url::form_urlencoded::parse(text) {
-        let pointer = if place == Place::Body { format!("/{name}") } else { name.to_string() };
+        let pointer = if place == Place::Body {
+            format!("/{name}")
+        } else {
+            name.to_string()
+        };
         if value.contains('\u{fffd}') || name.contains('\u{fffd}') {
             let fault = FieldError::new(pointer, "invalid_encoding", "expected UTF-8");
             return Err(ApiError::invalid(vec![fault]));
         }
-        if fields.insert(name.into_owned(), Value::String(value.into_owned())).is_some() {
+        if fields
+            .insert(name.into_owned(), Value::String(value.into_owned()))
+            .is_some()
+        {
             let fault = FieldError::new(pointer, "repeated", "expected at most one");
             return Err(ApiError::invalid(vec![fault]));
         }

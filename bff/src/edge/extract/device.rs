@@ -16,7 +16,10 @@ impl FromRequestParts<AppState> for Device {
             .extensions
             .get::<ClientAddress>()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0);
-        let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        let agent = parts
+            .headers
+            .get(header::USER_AGENT)
+            .and_then(|value| value.to_str().ok());
         let user_agent = agent.unwrap_or_default().chars().take(256).collect();
         Ok(Self { ip, user_agent })
     }

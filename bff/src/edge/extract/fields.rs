@@ -21,7 +21,10 @@ pub struct Invalid {
 impl Invalid {
     /// A reason.
     pub fn new(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self { code: code.into(), detail: detail.into() }
+        Self {
+            code: code.into(),
+            detail: detail.into(),
+        }
     }
 
     /// The reason for a value of the wrong JSON type.
@@ -77,11 +80,18 @@ impl Fields {
     /// # Errors
     /// All faults at once.
     pub fn read<T: FromFields>(place: Place, values: Map<String, Value>) -> Result<T, ApiError> {
-        let mut fields = Self { place, values, errors: Vec::new() };
+        let mut fields = Self {
+            place,
+            values,
+            errors: Vec::new(),
+        };
         let read = T::from_fields(&mut fields);
         let unknown: Vec<String> = fields.values.keys().take(16).cloned().collect();
         for name in unknown {
-            fields.fault(&name, Invalid::new("unknown_field", "there is no such field"));
+            fields.fault(
+                &name,
+                Invalid::new("unknown_field", "there is no such field"),
+            );
         }
         match read {
             Some(read) if fields.errors.is_empty() => Ok(read),
@@ -103,20 +113,20 @@ impl Fields {
             Place::Body => format!("/{}", name.replace('~', "~0").replace('/', "~1")),
             Place::Query => name.to_owned(),
         };
-        self.errors.push(FieldError::new(pointer, invalid.code, invalid.detail));
+        self.errors
+            .push(FieldError::new(pointer, invalid.code, invalid.detail));
     }
 }
 
-/// Declares a request's fields: a struct for the OpenAPI document, and how it
-/// is read.
+/// Declares a request's fields and how they are read. Derive `ToSchema` for a
+/// body or `IntoParams` for a query, for the OpenAPI document.
 #[macro_export]
 macro_rules! request {
     ($(#[$meta:meta])* $visibility:vis struct $name:ident {
         $($(#[$field_meta:meta])* $field:ident: $type:ty),* $(,)?
     }) => {
         $(#[$meta])*
-        #[derive(Debug, utoipa::ToSchema, utoipa::IntoParams)]
-        #[into_params(parameter_in = Query)]
+        #[derive(Debug)]
         $visibility struct $name { $($(#[$field_meta])* pub $field: $type),* }
 
         impl $crate::edge::extract::FromFields for $name {
@@ -134,12 +144,20 @@ const MAX_TEXT: usize = 4096;
 
 impl FromField for String {
     fn from_field(value: Value) -> Result<Self, Invalid> {
-        let Value::String(text) = value else { return Err(Invalid::wrong_type("a string")) };
+        let Value::String(text) = value else {
+            return Err(Invalid::wrong_type("a string"));
+        };
         if text.len() > MAX_TEXT {
-            return Err(Invalid::new("too_long", format!("at most {MAX_TEXT} bytes")));
+            return Err(Invalid::new(
+                "too_long",
+                format!("at most {MAX_TEXT} bytes"),
+            ));
         }
         if text.contains('\0') {
-            return Err(Invalid::new("invalid_character", "a NUL character can't be stored"));
+            return Err(Invalid::new(
+                "invalid_character",
+                "a NUL character can't be stored",
+            ));
         }
         Ok(text)
     }
@@ -179,7 +197,9 @@ pub fn parsed<T: std::str::FromStr>(
     code: &'static str,
     detail: &'static str,
 ) -> Result<T, Invalid> {
-    String::from_field(value)?.parse().map_err(|_| Invalid::new(code, detail))
+    String::from_field(value)?
+        .parse()
+        .map_err(|_| Invalid::new(code, detail))
 }
 
 /// How many entries a page of a list has: 1 to 100, 20 unless told.

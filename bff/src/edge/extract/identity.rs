@@ -22,10 +22,16 @@ impl<const MAX: usize> FromField for Name<MAX> {
             return Err(Invalid::new("too_short", "expected at least one character"));
         }
         if text.chars().count() > MAX {
-            return Err(Invalid::new("too_long", format!("at most {MAX} characters")));
+            return Err(Invalid::new(
+                "too_long",
+                format!("at most {MAX} characters"),
+            ));
         }
         if text.chars().any(char::is_control) {
-            return Err(Invalid::new("invalid_character", "control characters aren't allowed"));
+            return Err(Invalid::new(
+                "invalid_character",
+                "control characters aren't allowed",
+            ));
         }
         Ok(Self(text))
     }

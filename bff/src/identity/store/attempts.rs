@@ -1,3 +1,5 @@
+//! Failed sign-ins, and the waits they bring.
+
 use platform::redis::Redis;
 use redis::RedisResult;
 
@@ -16,8 +18,11 @@ const LONGEST_WAIT_MS: i64 = 15 * 60 * 1_000;
 /// # Errors
 /// When Redis doesn't answer.
 pub async fn is_blocked(redis: &Redis, owner: &str, now: i64) -> RedisResult<bool> {
-    let until: Option<i64> =
-        redis::cmd("HGET").arg(key(redis, owner)).arg("until").query_async(&mut redis.hot()).await?;
+    let until: Option<i64> = redis::cmd("HGET")
+        .arg(key(redis, owner))
+        .arg("until")
+        .query_async(&mut redis.hot())
+        .await?;
     Ok(until.is_some_and(|until| now < until))
 }
 
@@ -41,7 +46,10 @@ pub async fn failed(redis: &Redis, owner: &str, now: i64) -> RedisResult<u32> {
 /// # Errors
 /// When Redis doesn't answer.
 pub async fn succeeded(redis: &Redis, owner: &str) -> RedisResult<()> {
-    redis::cmd("DEL").arg(key(redis, owner)).query_async(&mut redis.hot()).await
+    redis::cmd("DEL")
+        .arg(key(redis, owner))
+        .query_async(&mut redis.hot())
+        .await
 }
 
 fn key(redis: &Redis, owner: &str) -> String {

@@ -1,3 +1,5 @@
+//! One-time codes, and how often they were sent and guessed.
+
 use platform::redis::Redis;
 use redis::RedisResult;
 
@@ -84,9 +86,10 @@ pub async fn redeem(
         .invoke_async(&mut redis.hot())
         .await?;
     Ok(match taken[..] {
-        [expires, attempts] => {
-            Some(Taken { expires, attempts: attempts.try_into().unwrap_or_default() })
-        }
+        [expires, attempts] => Some(Taken {
+            expires,
+            attempts: attempts.try_into().unwrap_or_default(),
+        }),
         _ => None,
     })
 }

@@ -1,3 +1,5 @@
+//! Sessions, by id and by user, and those that ended lately.
+
 use std::collections::HashMap;
 
 use platform::redis::Redis;
@@ -77,8 +79,14 @@ pub async fn create(
         .arg(most)
         .arg(redis.key("session:"))
         .arg(keep_revoked)
-        .arg(&[("user", session.user_id.to_string()), ("role", session.role.to_string())])
-        .arg(&[("mode", session.mode.as_str()), ("agent", &session.user_agent)])
+        .arg(&[
+            ("user", session.user_id.to_string()),
+            ("role", session.role.to_string()),
+        ])
+        .arg(&[
+            ("mode", session.mode.as_str()),
+            ("agent", &session.user_agent),
+        ])
         .arg(&[("ip", session.ip.to_string())])
         .arg(&[("created", created), ("seen", created), ("generation", 0)])
         .arg(&[("idle", session.idle_at.timestamp_millis())])
@@ -115,13 +123,21 @@ pub async fn refresh(
         .arg(redis.key("user-sessions:"))
         .invoke_async(&mut redis.hot())
         .await?;
-    let [status, user, role, idle] = &answer[..] else { return Ok(Refreshed::Unknown) };
-    let Ok(user_id) = user.parse() else { return Ok(Refreshed::Unknown) };
+    let [status, user, role, idle] = &answer[..] else {
+        return Ok(Refreshed::Unknown);
+    };
+    let Ok(user_id) = user.parse() else {
+        return Ok(Refreshed::Unknown);
+    };
     if status == "stolen" {
         return Ok(Refreshed::Stolen(user_id));
     }
     let idle = idle.parse().unwrap_or(now);
-    Ok(Refreshed::Current(Standing { user_id, role: role.clone(), idle }))
+    Ok(Refreshed::Current(Standing {
+        user_id,
+        role: role.clone(),
+        idle,
+    }))
 }
 
 /// Reads a cookie session and slides its idle time: `(user, role)`.
@@ -195,8 +211,13 @@ pub async fn list(redis: &Redis, user: Uuid, now: i64) -> RedisResult<Vec<Sessio
         pipe.hgetall(redis.key(&format!("session:{id}")));
     }
     let all: Vec<HashMap<String, Vec<u8>>> = pipe.query_async(&mut connection).await?;
-    let sessions = ids.iter().zip(all).filter_map(|(id, fields)| session(id, user, &fields));
-    Ok(sessions.filter(|session| session.idle_at.timestamp_millis() > now).collect())
+    let sessions = ids
+        .iter()
+        .zip(all)
+        .filter_map(|(id, fields)| session(id, user, &fields));
+    Ok(sessions
+        .filter(|session| session.idle_at.timestamp_millis() > now)
+        .collect())
 }
 
 /// Sessions that ended since an instant, with when they did.
@@ -211,7 +232,10 @@ pub async fn revoked_since(redis: &Redis, since: i64) -> RedisResult<Vec<(Uuid, 
         .arg("WITHSCORES")
         .query_async(&mut redis.hot())
         .await?;
-    Ok(ended.into_iter().filter_map(|(id, at)| Some((id.parse().ok()?, at))).collect())
+    Ok(ended
+        .into_iter()
+        .filter_map(|(id, at)| Some((id.parse().ok()?, at)))
+        .collect())
 }
 
 fn uuids(ids: &[String]) -> Vec<Uuid> {
@@ -220,9 +244,7 @@ fn uuids(ids: &[String]) -> Vec<Uuid> {
 
 fn session(id: &str, user_id: Uuid, fields: &HashMap<String, Vec<u8>>) -> Option<Session> {
     let text = |name: &str| std::str::from_utf8(fields.get(name)?).ok();
-    let instant = |name: &str| {
-        chrono::DateTime::from_timestamp_millis(text(name)?.parse().ok()?)
-    };
+    let instant = |name: &str| chrono::DateTime::from_timestamp_millis(text(name)?.parse().ok()?);
     Some(Session {
         id: id.parse().ok()?,
         user_id,

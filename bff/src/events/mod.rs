@@ -1,0 +1,3 @@
+//! stub
+/// stub
+pub const SOURCE: &str = "portico/accounts";

@@ -1,0 +1,30 @@
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+
+use super::NewEvent;
+use crate::nats::Nats;
+
+/// How long a full queue of the client is waited for.
+const LIMIT: Duration = Duration::from_millis(50);
+
+/// Publishes an event at once, outside of any transaction and at most once: for
+/// what is also found another way, and is only told so that it is known sooner.
+pub async fn announce(nats: &Nats, source: &str, event: &NewEvent) {
+    let mut headers = HeaderMap::new();
+    headers.insert("ce-specversion", "1.0");
+    headers.insert("ce-id", event.id.to_string());
+    headers.insert("ce-source", source);
+    headers.insert("ce-type", event.subject);
+    headers.insert("ce-subject", event.aggregate_id.to_string());
+    headers.insert("ce-time", event.occurred_at.to_rfc3339());
+    headers.insert("ce-datacontenttype", "application/json");
+    let subject = nats.subject(event.subject);
+    let payload = event.data.to_string().into();
+    let sent = nats
+        .client()
+        .publish_with_headers(subject, headers, payload);
+    if !matches!(tokio::time::timeout(LIMIT, sent).await, Ok(Ok(()))) {
+        tracing::debug!(subject = event.subject, "not announced");
+    }
+}
