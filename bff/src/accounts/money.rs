@@ -72,7 +72,10 @@ impl TryFrom<Row> for Account {
     /// Fails only for what the table's checks refuse.
     fn try_from(row: Row) -> Result<Self, sqlx::Error> {
         let decode = |error| sqlx::Error::Decode(Box::new(error));
-        let currency = row.currency.parse().map_err(|error| decode(platform::money::MoneyError::from(error)))?;
+        let currency = row
+            .currency
+            .parse()
+            .map_err(|error| decode(platform::money::MoneyError::from(error)))?;
         let balance = Money::new(row.balance, currency).map_err(decode)?;
         let held = Money::new(row.held, currency).map_err(decode)?;
         Ok(Self {

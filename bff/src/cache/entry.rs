@@ -121,7 +121,9 @@ impl Entry {
         let due = self.refresh_at.load(Relaxed);
         due <= now && {
             let next = now + millis(pause);
-            self.refresh_at.compare_exchange(due, next, Relaxed, Relaxed).is_ok()
+            self.refresh_at
+                .compare_exchange(due, next, Relaxed, Relaxed)
+                .is_ok()
         }
     }
 

@@ -104,7 +104,11 @@ struct Landing<T: Clone> {
 impl<T: Clone> Drop for Landing<T> {
     fn drop(&mut self) {
         let mut map = lock(&self.map);
-        if map.slots.get(&self.key).is_some_and(|slot| slot.number == self.number) {
+        if map
+            .slots
+            .get(&self.key)
+            .is_some_and(|slot| slot.number == self.number)
+        {
             map.slots.remove(&self.key);
         }
     }
@@ -171,7 +175,11 @@ mod tests {
         }
         assert_eq!(stage.flights.len(), 0, "the slot is free again");
         drop(stage.join(1_000));
-        assert_eq!(stage.calls.load(Ordering::Relaxed), 2, "the next one calls anew");
+        assert_eq!(
+            stage.calls.load(Ordering::Relaxed),
+            2,
+            "the next one calls anew"
+        );
     }
 
     #[tokio::test]
@@ -206,7 +214,11 @@ mod tests {
         assert_eq!(stage.calls.load(Ordering::Relaxed), 2);
         drop(hurried);
         let third = stage.join(1_000);
-        assert_eq!(stage.calls.load(Ordering::Relaxed), 2, "joins the patient one");
+        assert_eq!(
+            stage.calls.load(Ordering::Relaxed),
+            2,
+            "joins the patient one"
+        );
         drop((patient, third));
     }
 

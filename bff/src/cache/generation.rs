@@ -21,7 +21,7 @@ pub(super) struct Generations(Box<[AtomicU64]>);
 
 /// The sum of the counters of some tags, at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp(u64);
+pub(crate) struct Stamp(u64);
 
 impl Default for Generations {
     fn default() -> Self {

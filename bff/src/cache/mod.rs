@@ -23,16 +23,17 @@ use platform::{clock::SharedClock, redis::Redis};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use self::{
-    entry::{Kept, LONGEST, Marks, Times, millis},
-    flight::Flights,
-    generation::{Generations, Stamp},
-    shared::SharedTier,
-};
+pub(crate) use self::generation::Stamp;
 pub use self::{
     entry::{Digest, Entry, Ttl, digest},
     key::{Invalidate, Key, Scope},
     settings::CacheSettings,
+};
+use self::{
+    entry::{Kept, LONGEST, Marks, Times, millis},
+    flight::Flights,
+    generation::Generations,
+    shared::SharedTier,
 };
 use crate::upstream::{CallError, Deadline};
 
@@ -87,7 +88,8 @@ impl Cache {
         let memory = moka::sync::Cache::builder()
             .max_capacity(settings.memory_bytes)
             .weigher(|key: &Key, kept: &Kept| {
-                u32::try_from(key.weight() + kept.entry.json().len() + ENTRY_OVERHEAD).unwrap_or(u32::MAX)
+                u32::try_from(key.weight() + kept.entry.json().len() + ENTRY_OVERHEAD)
+                    .unwrap_or(u32::MAX)
             })
             .time_to_live(LONGEST)
             .eviction_listener(move |_, _, cause| {
@@ -111,7 +113,12 @@ impl Cache {
     /// What memory answers with at once, when nothing is to be done beside.
     #[must_use]
     pub fn peek(&self, key: &Key) -> Option<Hit> {
-        let Inner { generations, clock, metrics, .. } = &*self.0;
+        let Inner {
+            generations,
+            clock,
+            metrics,
+            ..
+        } = &*self.0;
         let now = clock.now_ms();
         let kept = self.0.kept(key, generations.stamp(&key.tags()), now)?;
         if now >= kept.until || kept.entry.wants_refresh(now) {
@@ -122,12 +129,25 @@ impl Cache {
         Some(hit)
     }
 
+    /// The state of what these values depend on. As long as it is the same,
+    /// none of them was made old.
+    pub(crate) fn stamp<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> Stamp {
+        let tags = keys.flat_map(|key| key.tags().into_iter().flatten());
+        self.0.generations.sum(tags)
+    }
+
     /// The value for `key`: from memory, from Redis, or by `fetch`, of which
     /// concurrent callers share one. It is kept for `ttl`.
     ///
     /// # Errors
     /// Those of `fetch`, unless an older value can stand in.
-    pub async fn get<F>(&self, key: &Key, ttl: Ttl, deadline: Deadline, fetch: F) -> Result<Hit, CallError>
+    pub async fn get<F>(
+        &self,
+        key: &Key,
+        ttl: Ttl,
+        deadline: Deadline,
+        fetch: F,
+    ) -> Result<Hit, CallError>
     where
         F: FnOnce(Deadline) -> BoxFuture<'static, Result<Bytes, CallError>> + Send + 'static,
     {
@@ -146,23 +166,36 @@ impl Cache {
             let pause = inner.settings.refresh_limit_ms.duration();
             if hit.stale && kept.entry.claim_refresh(now, pause) {
                 let deadline = Deadline::within(pause);
-                tokio::spawn(inner.clone().fill(key.clone(), stamp, ttl, deadline, false, fetch));
+                tokio::spawn(
+                    inner
+                        .clone()
+                        .fill(key.clone(), stamp, ttl, deadline, false, fetch),
+                );
             }
             return Ok(hit);
         }
         inner.metrics.l1[MISS].increment(1);
         let flight = inner.flights.join(key, stamp, deadline, || {
-            inner.clone().fill(key.clone(), stamp, ttl, deadline, true, fetch).boxed()
+            inner
+                .clone()
+                .fill(key.clone(), stamp, ttl, deadline, true, fetch)
+                .boxed()
         });
         match (deadline.limit(flight).await, kept) {
             (Ok((entry, source)), _) => {
                 let now = inner.clock.now_ms();
                 let (stale, until) = (now >= entry.times().soft, now);
-                Ok(Hit { entry, source, stale, until })
+                Ok(Hit {
+                    entry,
+                    source,
+                    stale,
+                    until,
+                })
             }
-            (Err(error), Some(kept)) if !error.is_refusal() => {
-                Ok(Hit { stale: true, ..kept.hit(now) })
-            }
+            (Err(error), Some(kept)) if !error.is_refusal() => Ok(Hit {
+                stale: true,
+                ..kept.hit(now)
+            }),
             (Err(error), _) => Err(error),
         }
     }
@@ -310,8 +343,9 @@ struct CacheMetrics {
 impl CacheMetrics {
     fn new() -> Self {
         let tier = |tier: &'static str| {
-            ["hit", "stale", "miss"]
-                .map(|outcome| counter!("cache_requests_total", "tier" => tier, "outcome" => outcome))
+            ["hit", "stale", "miss"].map(
+                |outcome| counter!("cache_requests_total", "tier" => tier, "outcome" => outcome),
+            )
         };
         Self {
             l1: tier("l1"),

@@ -14,7 +14,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use platform::{clock::SharedClock, redis::Redis};
 use redis::{Cmd, FromRedisValue, RedisError, cmd};
 
@@ -50,7 +49,13 @@ impl SharedTier {
             patience: limit / 2,
         };
         let names = ["redis", "cache"];
-        let guard = Guard::new(names, policy, &settings.redis_breaker, Budget::default(), clock.clone());
+        let guard = Guard::new(
+            names,
+            policy,
+            &settings.redis_breaker,
+            Budget::default(),
+            clock.clone(),
+        );
         let distrusted = AtomicI64::new(i64::MIN);
         Self {
             redis,
@@ -63,7 +68,11 @@ impl SharedTier {
 
     /// The value, if there is a good one, and the marks under which it or its
     /// successor counts. None when Redis doesn't answer.
-    pub(super) async fn get(&self, key: &Key, deadline: Deadline) -> Option<(Option<Entry>, Marks)> {
+    pub(super) async fn get(
+        &self,
+        key: &Key,
+        deadline: Deadline,
+    ) -> Option<(Option<Entry>, Marks)> {
         let mut mget = cmd("MGET");
         mget.arg(self.value_key(key));
         for tag in key.tags().into_iter().flatten() {
@@ -76,7 +85,9 @@ impl SharedTier {
             let bytes = found.as_deref().and_then(|bytes| bytes.try_into().ok());
             *mark = bytes.map_or(0, u64::from_be_bytes);
         }
-        let entry = found[0].take().and_then(|bytes| Entry::decode(bytes.into()));
+        let entry = found[0]
+            .take()
+            .and_then(|bytes| Entry::decode(bytes.into()));
         let now = self.clock.now_ms();
         let good = |(entry, under): &(Entry, Marks)| {
             let times = entry.times();
@@ -89,7 +100,10 @@ impl SharedTier {
     pub(super) fn put(self: &Arc<Self>, key: &Key, entry: &Entry, marks: &Marks) {
         let left = entry.times().hard - self.clock.now_ms();
         let mut set = cmd("SET");
-        set.arg(self.value_key(key)).arg(&entry.encode(marks)[..]).arg("PX").arg(left.max(1));
+        set.arg(self.value_key(key))
+            .arg(&entry.encode(marks)[..])
+            .arg("PX")
+            .arg(left.max(1));
         self.send(set);
     }
 
@@ -106,10 +120,14 @@ impl SharedTier {
         let keep = millis(LONGEST) + 60_000;
         let mark = rand::random_range(1..=u64::MAX).to_be_bytes();
         let mut set = cmd("SET");
-        set.arg(self.mark_key(tag)).arg(&mark[..]).arg("PX").arg(keep);
+        set.arg(self.mark_key(tag))
+            .arg(&mark[..])
+            .arg("PX")
+            .arg(keep);
         let outcome: Result<(), _> = self.run(Deadline::within(self.limit), &set).await;
         if outcome.is_err() {
-            self.distrusted.fetch_max(self.clock.now_ms() + SKEW_MS, Relaxed);
+            self.distrusted
+                .fetch_max(self.clock.now_ms() + SKEW_MS, Relaxed);
         }
     }
 
@@ -121,7 +139,11 @@ impl SharedTier {
         });
     }
 
-    async fn run<T: FromRedisValue>(&self, deadline: Deadline, command: &Cmd) -> Result<T, CallError> {
+    async fn run<T: FromRedisValue>(
+        &self,
+        deadline: Deadline,
+        command: &Cmd,
+    ) -> Result<T, CallError> {
         let call = || async {
             let answer = command.query_async(&mut self.redis.hot()).await;
             answer.map_err(|error: RedisError| CallError::unavailable(error))

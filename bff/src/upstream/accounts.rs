@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use futures::future::BoxFuture;
+use futures::{FutureExt as _, future::BoxFuture};
 use platform::{
     clock::SharedClock,
     config::Millis,
@@ -8,8 +8,13 @@ use platform::{
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
+use uuid::Uuid;
 
 use super::{BreakerSettings, Budget, CallError, Deadline, Guard, Policy};
+use crate::accounts::{
+    money::{self, Account},
+    users::{self, User},
+};
 
 /// Settings of reading from the accounts store.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -77,29 +82,77 @@ impl Accounts {
         };
         Ok(Self(Arc::new(Inner {
             pool: pool.pool("bff-read")?,
-            guard: Guard::new(["accounts", "read"], policy, &settings.breaker, budget, clock),
+            guard: Guard::new(
+                ["accounts", "read"],
+                policy,
+                &settings.breaker,
+                budget,
+                clock,
+            ),
             connections: settings.max_connections,
         })))
+    }
+
+    /// A user, as they see themselves.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn user(&self, deadline: Deadline, user_id: Uuid) -> Result<User, CallError> {
+        let user = self
+            .read(deadline, |c| users::find(c, user_id).boxed())
+            .await?;
+        user.ok_or(CallError::NotFound)
+    }
+
+    /// A user's open accounts, oldest first: `limit` of them that were opened
+    /// after the account `after`.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn list(
+        &self,
+        deadline: Deadline,
+        user_id: Uuid,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Account>, CallError> {
+        self.read(deadline, |c| money::list(c, user_id, after, limit).boxed())
+            .await
+    }
+
+    /// One of a user's accounts.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn account(
+        &self,
+        deadline: Deadline,
+        user_id: Uuid,
+        id: Uuid,
+    ) -> Result<Account, CallError> {
+        self.read(deadline, |c| money::get(c, user_id, id).boxed())
+            .await
     }
 
     /// Reads. When the deadline passes or the caller goes away, the server
     /// ends the query too: its connection is closed, which the server looks
     /// for while it works.
-    ///
-    /// # Errors
-    /// See [`CallError`]; [`CallError::NotFound`] when there is no such row.
-    pub async fn read<T, Q>(&self, deadline: Deadline, query: Q) -> Result<T, CallError>
-    where
-        Q: for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>>,
-    {
-        let Inner { pool, guard, connections } = &*self.0;
+    async fn read<T>(
+        &self,
+        deadline: Deadline,
+        query: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>>,
+    ) -> Result<T, CallError> {
+        let Inner {
+            pool,
+            guard,
+            connections,
+        } = &*self.0;
         let attempt = async || {
             // After the server was restarted every idle connection is dead, and
             // shows it at its first use.
             for _ in 0..*connections {
                 let mut lease = Lease(Some(pool.acquire().await?));
-                let outcome = query(lease.connection()).await;
-                match outcome {
+                match query(lease.connection()).await {
                     Err(error) if is_dead_connection(&error) => drop(lease),
                     outcome => {
                         lease.give_back();
@@ -119,7 +172,9 @@ struct Lease(Option<PoolConnection<Postgres>>);
 
 impl Lease {
     fn connection(&mut self) -> &mut PgConnection {
-        self.0.as_mut().expect("it is taken only by giving back and dropping")
+        self.0
+            .as_mut()
+            .expect("it is taken only by giving back and dropping")
     }
 
     fn give_back(mut self) {

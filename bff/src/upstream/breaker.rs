@@ -86,7 +86,8 @@ impl Breaker {
         settings: &BreakerSettings,
         clock: SharedClock,
     ) -> Self {
-        let gauge = metrics::gauge!("upstream_breaker_state", "upstream" => name[0], "method" => name[1]);
+        let gauge =
+            metrics::gauge!("upstream_breaker_state", "upstream" => name[0], "method" => name[1]);
         gauge.set(CLOSED);
         Self {
             name,

@@ -1,7 +1,6 @@
 use http::HeaderValue;
 
 use super::Deadline;
-use crate::identity::Caller;
 
 /// What ties a call to the request that caused it, in logs and traces.
 #[derive(Debug, Clone, Default)]
@@ -12,13 +11,11 @@ pub struct Trail {
     pub traceparent: Option<HeaderValue>,
 }
 
-/// On whose behalf a call is made, and until when.
+/// For which request a call is made, and until when.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// The answer is of no use after this.
     pub deadline: Deadline,
-    /// The user, or nobody.
-    pub caller: Option<Caller>,
     /// The request that caused it.
     pub trail: Trail,
 }

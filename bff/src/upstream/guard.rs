@@ -101,7 +101,8 @@ impl Guard {
             let Err(CallError::Unavailable { retry_after, .. }) = outcome else {
                 break;
             };
-            let jittered = || (FIRST_PAUSE * 2_u32.pow(retry)).mul_f64(rand::random_range(0.5..1.5));
+            let jittered =
+                || (FIRST_PAUSE * 2_u32.pow(retry)).mul_f64(rand::random_range(0.5..1.5));
             let pause = retry_after.unwrap_or_else(jittered);
             if deadline.remaining() <= pause || !self.budget.withdraw() {
                 break;
@@ -164,7 +165,11 @@ impl Guard {
         outcome
     }
 
-    async fn permit(&self, deadline: Deadline, kind: Kind) -> Result<SemaphorePermit<'_>, CallError> {
+    async fn permit(
+        &self,
+        deadline: Deadline,
+        kind: Kind,
+    ) -> Result<SemaphorePermit<'_>, CallError> {
         if let Ok(permit) = self.permits.try_acquire() {
             return Ok(permit);
         }

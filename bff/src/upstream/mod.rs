@@ -12,8 +12,6 @@ mod orders;
 mod status;
 pub mod view;
 
-use std::sync::Arc;
-
 pub use accounts::{Accounts, AccountsSettings};
 pub use breaker::BreakerSettings;
 pub use context::{Context, Trail};

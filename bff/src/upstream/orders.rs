@@ -23,7 +23,7 @@ use super::{
     BreakerSettings, Budget, CallError, Context, Guard, Policy,
     view::{self, Item, Order, Page},
 };
-use crate::identity::token::Tokens;
+use crate::identity::{Caller, token::Tokens};
 
 /// Settings of the orders service's client.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -148,19 +148,37 @@ impl Orders {
         id: Uuid,
         currency: Option<Currency>,
     ) -> Result<Item, CallError> {
-        let Inner { catalog, get_item, .. } = &*self.0;
+        let Inner {
+            catalog, get_item, ..
+        } = &*self.0;
         let id = id.to_string();
-        let message = GetItemRequest { id, currency: code(currency) };
-        let send = |request| { let mut client = catalog.clone(); async move { client.get_item(request).await } };
-        self.call(get_item, context, message, send).await?.try_into()
+        let message = GetItemRequest {
+            id,
+            currency: code(currency),
+        };
+        let send = |request| {
+            let mut client = catalog.clone();
+            async move { client.get_item(request).await }
+        };
+        self.call(get_item, context, None, message, send)
+            .await?
+            .try_into()
     }
 
     /// One page of the items that match.
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn items(&self, context: &Context, query: &ItemQuery) -> Result<Page<Item>, CallError> {
-        let Inner { catalog, list_items, .. } = &*self.0;
+    pub async fn items(
+        &self,
+        context: &Context,
+        query: &ItemQuery,
+    ) -> Result<Page<Item>, CallError> {
+        let Inner {
+            catalog,
+            list_items,
+            ..
+        } = &*self.0;
         let query = query.clone();
         let message = ListItemsRequest {
             page_size: query.limit.into(),
@@ -172,8 +190,11 @@ impl Orders {
             max_price: query.max_price,
             sort: query.sort,
         };
-        let send = |request| { let mut client = catalog.clone(); async move { client.list_items(request).await } };
-        let answer = self.call(list_items, context, message, send).await?;
+        let send = |request| {
+            let mut client = catalog.clone();
+            async move { client.list_items(request).await }
+        };
+        let answer = self.call(list_items, context, None, message, send).await?;
         page(answer.items, answer.next_page_token)
     }
 
@@ -181,11 +202,28 @@ impl Orders {
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn recommendations(&self, context: &Context, count: u8) -> Result<Vec<Item>, CallError> {
-        let Inner { catalog, list_recommendations, .. } = &*self.0;
-        let message = ListRecommendationsRequest { page_size: count.into(), currency: String::new() };
-        let send = |request| { let mut client = catalog.clone(); async move { client.list_recommendations(request).await } };
-        let answer = self.call(list_recommendations, context, message, send).await?;
+    pub async fn recommendations(
+        &self,
+        context: &Context,
+        caller: &Caller,
+        count: u8,
+    ) -> Result<Vec<Item>, CallError> {
+        let Inner {
+            catalog,
+            list_recommendations,
+            ..
+        } = &*self.0;
+        let message = ListRecommendationsRequest {
+            page_size: count.into(),
+            currency: String::new(),
+        };
+        let send = |request| {
+            let mut client = catalog.clone();
+            async move { client.list_recommendations(request).await }
+        };
+        let answer = self
+            .call(list_recommendations, context, Some(caller), message, send)
+            .await?;
         answer.items.into_iter().map(TryInto::try_into).collect()
     }
 
@@ -193,11 +231,23 @@ impl Orders {
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn order(&self, context: &Context, id: Uuid) -> Result<Order, CallError> {
-        let Inner { orders, get_order, .. } = &*self.0;
+    pub async fn order(
+        &self,
+        context: &Context,
+        caller: &Caller,
+        id: Uuid,
+    ) -> Result<Order, CallError> {
+        let Inner {
+            orders, get_order, ..
+        } = &*self.0;
         let message = GetOrderRequest { id: id.to_string() };
-        let send = |request| { let mut client = orders.clone(); async move { client.get_order(request).await } };
-        self.call(get_order, context, message, send).await?.try_into()
+        let send = |request| {
+            let mut client = orders.clone();
+            async move { client.get_order(request).await }
+        };
+        self.call(get_order, context, Some(caller), message, send)
+            .await?
+            .try_into()
     }
 
     /// One page of the caller's orders, newest first.
@@ -207,15 +257,29 @@ impl Orders {
     pub async fn orders(
         &self,
         context: &Context,
+        caller: &Caller,
         state: Option<view::OrderState>,
         limit: u8,
         cursor: String,
     ) -> Result<Page<Order>, CallError> {
-        let Inner { orders, list_orders, .. } = &*self.0;
+        let Inner {
+            orders,
+            list_orders,
+            ..
+        } = &*self.0;
         let state = state.map_or(OrderState::Unspecified, Into::into);
-        let message = ListOrdersRequest { page_size: limit.into(), page_token: cursor, state: state.into() };
-        let send = |request| { let mut client = orders.clone(); async move { client.list_orders(request).await } };
-        let answer = self.call(list_orders, context, message, send).await?;
+        let message = ListOrdersRequest {
+            page_size: limit.into(),
+            page_token: cursor,
+            state: state.into(),
+        };
+        let send = |request| {
+            let mut client = orders.clone();
+            async move { client.list_orders(request).await }
+        };
+        let answer = self
+            .call(list_orders, context, Some(caller), message, send)
+            .await?;
         page(answer.orders, answer.next_page_token)
     }
 
@@ -223,6 +287,7 @@ impl Orders {
         &self,
         guard: &Guard,
         context: &Context,
+        caller: Option<&Caller>,
         message: M,
         send: impl Fn(Request<M>) -> F,
     ) -> Result<A, CallError>
@@ -230,7 +295,7 @@ impl Orders {
         M: Clone,
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        let metadata = self.metadata(context)?;
+        let metadata = self.metadata(context, caller)?;
         let call = || {
             let mut request = Request::new(message.clone());
             *request.metadata_mut() = metadata.clone();
@@ -242,12 +307,23 @@ impl Orders {
     }
 
     /// Everything that travels with a call beside its message and time limit.
-    fn metadata(&self, context: &Context) -> Result<MetadataMap, CallError> {
-        let token = self.0.tokens.for_orders(context.caller.as_ref()).map_err(CallError::internal)?;
-        let token = format!("Bearer {token}").parse::<MetadataValue<Ascii>>().map_err(CallError::internal)?;
+    fn metadata(
+        &self,
+        context: &Context,
+        caller: Option<&Caller>,
+    ) -> Result<MetadataMap, CallError> {
+        let token = self
+            .0
+            .tokens
+            .for_orders(caller)
+            .map_err(CallError::internal)?;
+        let token = format!("Bearer {token}")
+            .parse::<MetadataValue<Ascii>>()
+            .map_err(CallError::internal)?;
         let mut metadata = MetadataMap::with_capacity(4);
         metadata.insert("authorization", token);
-        let mut insert = |name, value: &[u8]| value.try_into().map(|value| metadata.insert(name, value));
+        let mut insert =
+            |name, value: &[u8]| value.try_into().map(|value| metadata.insert(name, value));
         if let Some(id) = &context.trail.request_id {
             let _ = insert("x-request-id", id.as_bytes());
         }
@@ -270,7 +346,10 @@ where
     M: TryInto<V, Error = CallError>,
 {
     Ok(Page {
-        items: messages.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+        items: messages
+            .into_iter()
+            .map(TryInto::try_into)
+            .collect::<Result<_, _>>()?,
         next_cursor: (!next.is_empty()).then_some(next),
     })
 }

@@ -25,7 +25,13 @@ impl From<Status> for CallError {
                     field: field(&one.field).to_owned(),
                     reason: one.description.clone(),
                 };
-                Self::Invalid(violations.unwrap_or_default().iter().map(violation).collect())
+                Self::Invalid(
+                    violations
+                        .unwrap_or_default()
+                        .iter()
+                        .map(violation)
+                        .collect(),
+                )
             }
             // The token is the edge's, not the client's, so that it was refused
             // (UNAUTHENTICATED) is a fault here, as is anything unforeseen.
@@ -62,7 +68,10 @@ mod tests {
         assert_eq!(error.retry_after(), Some(Duration::from_secs(3)));
         assert_eq!((error.code(), error.retryable()), ("unavailable", true));
 
-        let bad = vec![FieldViolation::new("page_token", "expected one of this query")];
+        let bad = vec![FieldViolation::new(
+            "page_token",
+            "expected one of this query",
+        )];
         let bad = ErrorDetails::with_bad_request(bad);
         let error: CallError = Status::with_error_details(Code::InvalidArgument, "", bad).into();
         let CallError::Invalid(violations) = error else {

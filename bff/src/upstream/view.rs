@@ -121,7 +121,10 @@ fn id(text: &str, field: &'static str) -> Result<Uuid, CallError> {
     text.parse().map_err(|_| malformed(field))
 }
 
-fn instant(time: Option<prost_types::Timestamp>, field: &'static str) -> Result<DateTime<Utc>, CallError> {
+fn instant(
+    time: Option<prost_types::Timestamp>,
+    field: &'static str,
+) -> Result<DateTime<Utc>, CallError> {
     let time = time.ok_or_else(|| malformed(field))?;
     let nanos = u32::try_from(time.nanos).map_err(|_| malformed(field))?;
     DateTime::from_timestamp(time.seconds, nanos).ok_or_else(|| malformed(field))
@@ -142,7 +145,10 @@ impl TryFrom<v1::Item> for Item {
             author: item.author,
             description: item.description,
             tags: item.tags,
-            price: item.price.map(|price| money(Some(price), "item.price")).transpose()?,
+            price: item
+                .price
+                .map(|price| money(Some(price), "item.price"))
+                .transpose()?,
             available: item.available,
             created_at: instant(item.created_at, "item.created_at")?,
             updated_at: instant(item.updated_at, "item.updated_at")?,
@@ -187,14 +193,20 @@ impl TryFrom<v1::Order> for Order {
         Ok(Self {
             id: id(&order.id, "order.id")?,
             state: order.state().try_into()?,
-            lines: order.lines.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+            lines: order
+                .lines
+                .into_iter()
+                .map(TryInto::try_into)
+                .collect::<Result<_, _>>()?,
             subtotal: money(order.subtotal, "order.subtotal")?,
             discount: money(order.discount, "order.discount")?,
             total: money(order.total, "order.total")?,
             quantity: order.quantity,
             created_at: instant(order.created_at, "order.created_at")?,
             updated_at: instant(order.updated_at, "order.updated_at")?,
-            expires_at: expires_at.map(|at| instant(Some(at), "order.expires_at")).transpose()?,
+            expires_at: expires_at
+                .map(|at| instant(Some(at), "order.expires_at"))
+                .transpose()?,
         })
     }
 }
