@@ -153,18 +153,23 @@ impl AppState {
 /// Nothing stops traffic: each part of the edge lives with the loss of any of
 /// these in its own way, and a restart or another replica would change nothing.
 fn readiness(accounts: &PgPool, redis: &Redis, nats: &Nats) -> Readiness {
-    let (accounts, redis, nats) = (accounts.clone(), redis.clone(), nats.clone());
-    Readiness::default()
+    let redis = redis.clone();
+    with_stores(Readiness::default(), accounts, nats).optional("redis", move || {
+        let redis = redis.clone();
+        async move { redis.ping().await.map_err(|error| error.to_string()) }
+    })
+}
+
+/// Adds what `serve` and `worker` both depend on.
+pub(crate) fn with_stores(readiness: Readiness, accounts: &PgPool, nats: &Nats) -> Readiness {
+    let (accounts, nats) = (accounts.clone(), nats.clone());
+    readiness
         .optional("postgres", move || {
             let accounts = accounts.clone();
             async move {
                 let alive = sqlx::query("SELECT 1").execute(&accounts).await;
                 alive.map(drop).map_err(|error| error.to_string())
             }
-        })
-        .optional("redis", move || {
-            let redis = redis.clone();
-            async move { redis.ping().await.map_err(|error| error.to_string()) }
         })
         .optional("nats", move || {
             let nats = nats.clone();

@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     identity::settings::{CodeSettings, PasswordSettings, SessionSettings},
+    events::settings::EventSettings,
     limits::LimitSettings,
+    notify::settings::{MailSettings, SmsSettings},
 };
 
 /// The prefix of every variable.
@@ -62,6 +64,12 @@ pub struct Settings {
     pub passwords: PasswordSettings,
     /// Limits on requests.
     pub limits: LimitSettings,
+    /// Mail.
+    pub mail: MailSettings,
+    /// SMS.
+    pub sms: SmsSettings,
+    /// How long events are remembered.
+    pub events: EventSettings,
     /// Logs and traces.
     pub telemetry: TelemetrySettings,
 }
@@ -87,6 +95,9 @@ impl Default for Settings {
             codes: CodeSettings::default(),
             passwords: PasswordSettings::default(),
             limits: LimitSettings::default(),
+            mail: MailSettings::default(),
+            sms: SmsSettings::default(),
+            events: EventSettings::default(),
             telemetry: TelemetrySettings::default(),
         }
     }

@@ -2,16 +2,16 @@
 
 use argon2::{Argon2, PasswordHasher as _};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use platform::{currency::Currency, money::Money};
+use platform::currency::Currency;
 use rust_decimal::Decimal;
 use serde::Serialize;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
     Parameters, Progress, SeedError, World,
     copy::copy,
     filling::Filling,
+    house,
     ledger::{Account, Ledger, Owner},
     market,
     users::{DEMO_PASSWORD, User},
@@ -120,14 +120,14 @@ pub(crate) async fn fill(
     )
     .await?;
 
-    let house = house(connection).await?;
-    let (ours, house_count) = (house.len(), house.len());
+    let house = house::read(connection).await?;
+    let house_count = house.len();
     let ledger = Ledger::new(parameters, house, users, &world.orders);
-    let accounts = ledger.accounts.len() - ours;
+    let count = ledger.accounts.len() - house_count;
     let rows = ledger.accounts[house_count..]
         .iter()
         .filter_map(|account| account_row(account, users));
-    copy(connection, progress, "accounts", accounts, rows).await?;
+    copy(connection, progress, "accounts", count, rows).await?;
     let count = ledger.transfers.len();
     copy(
         connection,
@@ -147,7 +147,7 @@ pub(crate) async fn fill(
         hold_rows(&ledger),
     )
     .await?;
-    settle_house(connection, &ledger.accounts[..house_count]).await?;
+    house::write(connection, &ledger.accounts[..house_count]).await?;
     filling.finish(parameters, progress, "accounts").await
 }
 
@@ -184,53 +184,6 @@ fn credentials(users: &[User]) -> Result<Vec<CredentialRow>, SeedError> {
             })
         })
         .collect()
-}
-
-/// The accounts that money comes from and goes to, as they are: others may
-/// have moved money before.
-async fn house(connection: &mut PgConnection) -> Result<Vec<Account>, SeedError> {
-    let rows: Vec<(Uuid, bool, String, Decimal, i64, DateTime<Utc>)> = sqlx::query_as(
-        "SELECT id, kind = 'world', currency, balance, version, updated_at FROM accounts
-          WHERE kind IN ('world', 'revenue') ORDER BY id FOR NO KEY UPDATE",
-    )
-    .fetch_all(connection)
-    .await?;
-    let accounts = rows
-        .into_iter()
-        .filter_map(|(id, is_world, currency, balance, version, at)| {
-            // A currency that the program doesn't know is left alone.
-            let money = Money::new(balance, currency.parse().ok()?).ok()?;
-            Some(Account {
-                id,
-                owner: if is_world {
-                    Owner::World
-                } else {
-                    Owner::Revenue
-                },
-                currency: money.currency(),
-                balance: money.minor().ok()?,
-                held: 0,
-                version,
-                created_at: at,
-                updated_at: at,
-            })
-        });
-    Ok(accounts.collect())
-}
-
-async fn settle_house(connection: &mut PgConnection, house: &[Account]) -> Result<(), SeedError> {
-    for account in house {
-        sqlx::query(
-            "UPDATE accounts SET balance = $2, version = $3, updated_at = $4 WHERE id = $1",
-        )
-        .bind(account.id)
-        .bind(decimal(account.balance, account.currency))
-        .bind(account.version)
-        .bind(account.updated_at)
-        .execute(&mut *connection)
-        .await?;
-    }
-    Ok(())
 }
 
 fn account_row(account: &Account, users: &[User]) -> Option<AccountRow> {
@@ -307,6 +260,7 @@ fn hold_rows(ledger: &Ledger) -> impl Iterator<Item = HoldRow> {
     })
 }
 
-fn decimal(minor: i64, currency: Currency) -> Decimal {
+/// Minor units as the stores keep them.
+pub(crate) fn decimal(minor: i64, currency: Currency) -> Decimal {
     market::of(minor, currency).amount()
 }

@@ -41,12 +41,12 @@ pub(crate) struct Price {
 const SOLD_IN: [(Currency, u32); 8] = [
     (Currency::Usd, 100),
     (Currency::Eur, 100),
-    (Currency::Gbp, 50),
-    (Currency::Inr, 35),
-    (Currency::Jpy, 30),
-    (Currency::Ars, 20),
-    (Currency::Rub, 20),
-    (Currency::Kwd, 10),
+    (Currency::Gbp, 40),
+    (Currency::Inr, 20),
+    (Currency::Jpy, 15),
+    (Currency::Ars, 10),
+    (Currency::Rub, 10),
+    (Currency::Kwd, 5),
 ];
 
 /// Books by one author, on average.

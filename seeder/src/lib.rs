@@ -10,6 +10,7 @@ mod catalogue;
 mod copy;
 mod error;
 mod filling;
+mod house;
 mod items;
 mod ledger;
 mod market;

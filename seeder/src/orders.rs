@@ -143,11 +143,12 @@ fn order(parameters: &Parameters, users: &[User], items: &[Item], number: usize)
     let user = if demo.is_some() {
         0
     } else {
-        let known = users.partition_point(|user| user.created_at <= created_at);
+        let day_before = created_at - TimeDelta::days(1);
+        let known = users.partition_point(|user| user.created_at <= day_before);
         // The demo user has enough already.
         let first = usize::from(parameters.demo_user && known > 1);
         // Some buy often.
-        first + (chance.share().powi(2) * (known - first) as f64) as usize
+        first + (chance.share().powf(1.5) * (known - first) as f64) as usize
     };
     let wanted = *chance.choose(&users[user].currencies);
     let mut lines = lines(&mut chance, items, wanted, created_at);
@@ -233,7 +234,7 @@ fn lines(chance: &mut Chance, items: &[Item], currency: Currency, at: DateTime<U
 
 /// A book, there already or not. A few are bought much more often.
 fn popular(chance: &mut Chance, items: &[Item]) -> usize {
-    let rank = (chance.share().powi(4) * items.len() as f64) as usize;
+    let rank = (chance.share().powi(2) * items.len() as f64) as usize;
     // Spreads the ranks over the catalogue: the popular are not the oldest.
     rank * 2_654_435_761 % items.len()
 }

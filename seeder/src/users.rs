@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use fake::{
     Fake as _,
-    faker::name::raw::{FirstName, LastName},
+    faker::name::raw::Name,
     locales::{AR_SA, DE_DE, EN, FR_FR, IT_IT, JA_JP, NL_NL, PT_BR, TR_TR},
 };
 use platform::currency::Currency;
@@ -55,23 +55,17 @@ enum Home {
 
 impl Home {
     fn name(self, chance: &mut Chance) -> String {
-        macro_rules! name {
-            ($locale:expr) => {{
-                let first: &str = FirstName($locale).fake_with_rng(&mut chance.0);
-                let last: &str = LastName($locale).fake_with_rng(&mut chance.0);
-                format!("{first} {last}")
-            }};
-        }
+        let random = &mut chance.0;
         match self {
-            Self::English => name!(EN),
-            Self::French => name!(FR_FR),
-            Self::German => name!(DE_DE),
-            Self::Italian => name!(IT_IT),
-            Self::Dutch => name!(NL_NL),
-            Self::Turkish => name!(TR_TR),
-            Self::Portuguese => name!(PT_BR),
-            Self::Japanese => name!(JA_JP),
-            Self::Arabic => name!(AR_SA),
+            Self::English => Name(EN).fake_with_rng(random),
+            Self::French => Name(FR_FR).fake_with_rng(random),
+            Self::German => Name(DE_DE).fake_with_rng(random),
+            Self::Italian => Name(IT_IT).fake_with_rng(random),
+            Self::Dutch => Name(NL_NL).fake_with_rng(random),
+            Self::Turkish => Name(TR_TR).fake_with_rng(random),
+            Self::Portuguese => Name(PT_BR).fake_with_rng(random),
+            Self::Japanese => Name(JA_JP).fake_with_rng(random),
+            Self::Arabic => Name(AR_SA).fake_with_rng(random),
             Self::Own(currency) => {
                 let names = &PEOPLE.names[&currency];
                 format!(

@@ -117,11 +117,11 @@ impl Genre {
             append(&mut text, word, slot == "nouns");
             text.push_str(rest);
         }
-        capitalised(&text)
+        text
     }
 }
 
-/// Appends a word so that the article before it fits.
+/// Appends a word so that the sentence or the article before it fits.
 fn append(text: &mut String, word: &str, many: bool) {
     let follows = |article: &str| text == article || text.ends_with(&format!(" {article}"));
     let word = match word.strip_prefix("the ") {
@@ -132,7 +132,9 @@ fn append(text: &mut String, word: &str, many: bool) {
         text.pop();
         text.push_str("n ");
     }
-    text.push_str(&if many { plural(word) } else { word.to_owned() });
+    let word = if many { plural(word) } else { word.to_owned() };
+    let begins = text.is_empty() || text.ends_with(". ") || text.ends_with("? ");
+    text.push_str(&if begins { capitalised(&word) } else { word });
 }
 
 fn sounds_like_a_vowel(word: &str) -> bool {

@@ -1,6 +1,14 @@
-//! The edge's tests: through its public port, on real servers.
+//! The edge's behaviour, through its ports, on real servers.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails, fails the test")]
 
 mod bad_input;
+mod events;
 mod helpers;
+mod messaging;
+mod notify;
+mod openapi;
+mod registration;
 mod sessions;
 mod sign_in;
+mod worker;
