@@ -146,7 +146,7 @@ impl Tag {
 }
 
 /// What has changed, so that nothing cached of it may be served any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Invalidate {
     /// Something of this user's: profile, role, accounts, orders.
     User(Uuid),

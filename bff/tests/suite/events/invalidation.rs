@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use bff::events::invalidation::{self, Invalidate};
+use bff::{cache::Invalidate, events::invalidation};
 use chrono::Utc;
 use platform::{
     clock::Clock as _,
