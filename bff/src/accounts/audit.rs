@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgExecutor;
+use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
 /// What is written down.
@@ -83,4 +83,17 @@ pub async fn append(executor: impl PgExecutor<'_>, entry: &AuditEntry) -> sqlx::
     .execute(executor)
     .await
     .map(drop)
+}
+
+/// Deletes what was written before an instant. The database deletes nothing
+/// that is younger than 30 days: the trail can't be wiped through this.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn sweep(pool: &PgPool, before: DateTime<Utc>) -> sqlx::Result<()> {
+    while sqlx::query_scalar!(r#"SELECT audit_log_sweep($1) AS "more!""#, before)
+        .fetch_one(pool)
+        .await?
+    {}
+    Ok(())
 }

@@ -1,0 +1,75 @@
+//! What this process may no longer believe after an event: every replica hears
+//! every event and drops what it had cached.
+
+use platform::{
+    consumer::{Delivery, Feed, Signal},
+    nats::{Nats, Stream},
+    shutdown::Lifetime,
+};
+use proto::events::{
+    AccountUpdated, Event, ItemDeleted, ItemUpdated, OrderCancelled, OrderCreated, OrderExpired,
+    OrderFulfilled, OrderPaid, SessionRevoked, TransferPosted, UserRegistered, UserUpdated,
+};
+use uuid::Uuid;
+
+/// What is to be dropped from a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Invalidate {
+    /// What is shown to this user about itself.
+    User(Uuid),
+    /// What is shown of this item, to anyone.
+    Item(Uuid),
+    /// Everything: events may have been missed.
+    Everything,
+}
+
+/// Calls `drop` for each change in either store until the process ends. It must
+/// be quick, and whatever was read before the call and is stored after it must
+/// not count.
+///
+/// [`Invalidate::Everything`] comes first, after each lost connection, and for
+/// an event that this version doesn't know.
+pub async fn follow(nats: Nats, lifetime: &Lifetime, drop: impl Fn(Invalidate) + Send + Sync) {
+    let tell = |signal| match signal {
+        Signal::Reset => drop(Invalidate::Everything),
+        Signal::Event(delivery) => scopes(&delivery).into_iter().for_each(&drop),
+    };
+    let accounts = Feed::new(nats.clone(), Stream::Accounts);
+    let orders = Feed::new(nats, Stream::Orders);
+    tokio::join!(accounts.run(lifetime, tell), orders.run(lifetime, tell));
+}
+
+fn scopes(delivery: &Delivery) -> Vec<Invalidate> {
+    use Invalidate::{Item, User};
+    match delivery.event_type.as_str() {
+        UserRegistered::SUBJECT => read(delivery, |e: UserRegistered| vec![User(e.user_id)]),
+        UserUpdated::SUBJECT => read(delivery, |e: UserUpdated| vec![User(e.user_id)]),
+        // Sessions aren't cached; revocation has its own way.
+        SessionRevoked::SUBJECT => Vec::new(),
+        TransferPosted::SUBJECT => read(delivery, |e: TransferPosted| {
+            e.user_ids.into_iter().map(User).collect()
+        }),
+        AccountUpdated::SUBJECT => read(delivery, |e: AccountUpdated| vec![User(e.user_id)]),
+        ItemUpdated::SUBJECT => read(delivery, |e: ItemUpdated| vec![Item(e.item_id)]),
+        ItemDeleted::SUBJECT => read(delivery, |e: ItemDeleted| vec![Item(e.item_id)]),
+        OrderCreated::SUBJECT => read(delivery, |e: OrderCreated| vec![User(e.user_id)]),
+        OrderPaid::SUBJECT => read(delivery, |e: OrderPaid| vec![User(e.user_id)]),
+        OrderCancelled::SUBJECT => read(delivery, |e: OrderCancelled| vec![User(e.user_id)]),
+        OrderExpired::SUBJECT => read(delivery, |e: OrderExpired| vec![User(e.user_id)]),
+        OrderFulfilled::SUBJECT => read(delivery, |e: OrderFulfilled| vec![User(e.user_id)]),
+        _ => vec![Invalidate::Everything],
+    }
+}
+
+fn read<E: Event>(
+    delivery: &Delivery,
+    scopes: impl FnOnce(E) -> Vec<Invalidate>,
+) -> Vec<Invalidate> {
+    match delivery.json() {
+        Ok(event) => scopes(event),
+        Err(reason) => {
+            tracing::warn!(event_type = delivery.event_type, %reason, "unreadable event");
+            vec![Invalidate::Everything]
+        }
+    }
+}
