@@ -9,8 +9,10 @@ use platform::{clock::SharedClock, nats::Nats, ops::Readiness, redis::Redis, shu
 use sqlx::PgPool;
 
 use crate::{
+    cache::Cache,
     config::{EnvironmentKind, Settings},
     edge::{layers, router},
+    events::invalidation,
     identity::{
         code::Codes,
         identifier::Region,
@@ -21,6 +23,8 @@ use crate::{
         token::Tokens,
     },
     notify::Sealer,
+    screens::{Screens, Sources},
+    upstream::{Accounts, Budget, Orders},
 };
 
 /// What handlers share. Cloning is one reference count.
@@ -37,6 +41,12 @@ pub struct App {
     pub lifetime: Lifetime,
     /// The accounts store.
     pub accounts: PgPool,
+    /// What lists and pages read from.
+    pub sources: Sources,
+    /// What is kept of it.
+    pub cache: Cache,
+    /// The screens.
+    pub screens: Screens,
     /// Signing up, in and out.
     pub sign_in: SignIn,
     /// Sessions.
@@ -110,6 +120,28 @@ impl AppState {
             sessions.clone(),
             &master,
         );
+        let budget = Budget::default();
+        let sources = Sources {
+            accounts: Accounts::new(
+                &settings.postgres,
+                &settings.reads,
+                budget.clone(),
+                clock.clone(),
+            )?,
+            orders: Orders::new(&settings.orders, tokens.clone(), &budget, &clock)?,
+        };
+        let cache = Cache::new(&settings.cache, Some(redis.clone()), clock.clone());
+        let screens = Screens::new(
+            &settings.screens,
+            sources.clone(),
+            cache.clone(),
+            clock.clone(),
+        );
+        lifetime.spawn(invalidation::keep_in_step(
+            cache.clone(),
+            nats.clone(),
+            lifetime.clone(),
+        ));
         let follow = sessions.revocations().clone().follow(
             redis.clone(),
             nats.clone(),
@@ -134,6 +166,9 @@ impl AppState {
             hsts: settings.http.tls.then(|| Arc::new(hsts)),
             openapi: router::openapi()?.into(),
             readiness,
+            sources,
+            cache,
+            screens,
             tokens,
             sessions,
             sign_in,
@@ -153,18 +188,23 @@ impl AppState {
 /// Nothing stops traffic: each part of the edge lives with the loss of any of
 /// these in its own way, and a restart or another replica would change nothing.
 fn readiness(accounts: &PgPool, redis: &Redis, nats: &Nats) -> Readiness {
-    let (accounts, redis, nats) = (accounts.clone(), redis.clone(), nats.clone());
-    Readiness::default()
+    let redis = redis.clone();
+    with_stores(Readiness::default(), accounts, nats).optional("redis", move || {
+        let redis = redis.clone();
+        async move { redis.ping().await.map_err(|error| error.to_string()) }
+    })
+}
+
+/// Adds what `serve` and `worker` both depend on.
+pub(crate) fn with_stores(readiness: Readiness, accounts: &PgPool, nats: &Nats) -> Readiness {
+    let (accounts, nats) = (accounts.clone(), nats.clone());
+    readiness
         .optional("postgres", move || {
             let accounts = accounts.clone();
             async move {
                 let alive = sqlx::query("SELECT 1").execute(&accounts).await;
                 alive.map(drop).map_err(|error| error.to_string())
             }
-        })
-        .optional("redis", move || {
-            let redis = redis.clone();
-            async move { redis.ping().await.map_err(|error| error.to_string()) }
         })
         .optional("nats", move || {
             let nats = nats.clone();

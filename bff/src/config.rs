@@ -13,8 +13,13 @@ use platform::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    cache::CacheSettings,
+    events::settings::EventSettings,
     identity::settings::{CodeSettings, PasswordSettings, SessionSettings},
     limits::LimitSettings,
+    notify::settings::{MailSettings, SmsSettings},
+    screens::ScreenSettings,
+    upstream::{AccountsSettings, OrdersSettings},
 };
 
 /// The prefix of every variable.
@@ -46,10 +51,18 @@ pub struct Settings {
     pub client: ClientSettings,
     /// The accounts store.
     pub postgres: PostgresSettings,
+    /// Reads of the accounts store for screens, lists and pages.
+    pub reads: AccountsSettings,
     /// Sessions, codes, limits and the shared cache.
     pub redis: RedisSettings,
     /// Events and messages.
     pub nats: NatsSettings,
+    /// The orders service.
+    pub orders: OrdersSettings,
+    /// Screens.
+    pub screens: ScreenSettings,
+    /// The cache.
+    pub cache: CacheSettings,
     /// Access tokens.
     pub tokens: TokenSettings,
     /// Secrets that have no better place.
@@ -62,6 +75,12 @@ pub struct Settings {
     pub passwords: PasswordSettings,
     /// Limits on requests.
     pub limits: LimitSettings,
+    /// Mail.
+    pub mail: MailSettings,
+    /// SMS.
+    pub sms: SmsSettings,
+    /// How long events are remembered.
+    pub events: EventSettings,
     /// Logs and traces.
     pub telemetry: TelemetrySettings,
 }
@@ -79,14 +98,21 @@ impl Default for Settings {
                 max_connections: 20,
                 ..PostgresSettings::at(accounts)
             },
+            reads: AccountsSettings::default(),
             redis: RedisSettings::default(),
             nats: NatsSettings::default(),
+            orders: OrdersSettings::default(),
+            screens: ScreenSettings::default(),
+            cache: CacheSettings::default(),
             tokens: TokenSettings::default(),
             secrets: SecretSettings::default(),
             sessions: SessionSettings::default(),
             codes: CodeSettings::default(),
             passwords: PasswordSettings::default(),
             limits: LimitSettings::default(),
+            mail: MailSettings::default(),
+            sms: SmsSettings::default(),
+            events: EventSettings::default(),
             telemetry: TelemetrySettings::default(),
         }
     }

@@ -3,9 +3,12 @@
 
 set -euo pipefail
 
-# The top of the repository.
+# The top of the repository, and where cargo builds.
 # shellcheck disable=SC2034 # used by the scripts
-repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+{
+	repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+	target=${CARGO_TARGET_DIR:-$repository/target}
+}
 
 say() { printf '%s\n' "$*"; }
 warn() { printf '%s\n' "$*" >&2; }
@@ -55,16 +58,16 @@ started_at() {
 	[[ ${stat[0]} != Z ]] && printf '%s\n' "${stat[19]}"
 }
 
-# Notes process $2 in the file $1, for `is_running` and `stop_process`.
+# Notes in DIRECTORY/pid that process $2 is the one of DIRECTORY $1.
 record_process() {
-	printf '%s %s\n' "$2" "$(started_at "$2")" >"$1"
+	printf '%s %s\n' "$2" "$(started_at "$2")" >"$1/pid"
 }
 
-# The id of the process that the file $1 names, if that very process runs.
+# The id of the process of a directory, if that very process still runs.
 running_process() {
 	local pid ticks
-	{ read -r pid ticks <"$1"; } 2>/dev/null || return 1
-	[[ $(started_at "$pid") == "$ticks" ]] && printf '%s\n' "$pid"
+	{ read -r pid ticks <"$1/pid"; } 2>/dev/null || return 1
+	[[ -n $ticks && $(started_at "$pid") == "$ticks" ]] && printf '%s\n' "$pid"
 }
 
 is_running() { running_process "$1" >/dev/null; }
@@ -80,18 +83,65 @@ wait_until() {
 	done
 }
 
-# Ends the process that the file $1 names, by signal $2 and, when it still runs
-# after $3 seconds, by force. No process, or another one: nothing to do.
+# Ends the process of a directory, and by force when it takes longer:
+# stop_process DIRECTORY SIGNAL SECONDS. Touches no other process, even one that
+# has the same id by now.
 stop_process() {
-	local file=$1 signal=$2 seconds=$3 pid
-	if pid=$(running_process "$file"); then
-		# A stopped process sees no signal but KILL until it continues.
-		kill -s "$signal" "$pid" 2>/dev/null && kill -s CONT "$pid" 2>/dev/null
-		if ! wait_until "$seconds" is_stopped "$file"; then
-			warn "$(basename "$file" .pid): still there after ${seconds} s: killed"
+	local directory=$1 signal=$2 seconds=$3 pid
+	if pid=$(running_process "$directory"); then
+		# A hung process sees no signal but KILL until it continues.
+		kill -s "$signal" "$pid" 2>/dev/null || true
+		kill -s CONT "$pid" 2>/dev/null || true
+		if ! wait_until "$seconds" is_stopped "$directory"; then
+			warn "$(basename "$directory") still ran after $seconds s: killed"
 			kill -s KILL "$pid" 2>/dev/null || true
-			wait_until 5 is_stopped "$file" || return 1
+			wait_until 5 is_stopped "$directory" || return 1
 		fi
 	fi
-	rm -f "$file"
+	rm -f "$directory/pid"
 }
+
+# Removes a private server's directory, and PostgreSQL's data that may lie
+# elsewhere (see `server`).
+remove_server() {
+	[[ ! -L $1/data ]] || rm -rf "$(readlink -f "$1/data")"
+	rm -rf "$1"
+}
+
+# Starts a program in the background, away from this terminal: start NAME COMMAND…
+# Its directory is $base/NAME, its log $base/logs/NAME.log.
+start() {
+	local name=$1 log=$base/logs/$1.log
+	shift
+	mkdir -p "$base/$name" "$base/logs"
+	[[ ! -s $log ]] || mv "$log" "$log.1"
+	setsid "$@" </dev/null >"$log" 2>&1 9>&- &
+	record_process "$base/$name" $!
+	disown $! # no report of its end
+}
+
+# Waits until a check of a started program succeeds: await NAME COMMAND…
+await() {
+	local name=$1 log=$base/logs/$1.log end=$((SECONDS + 60))
+	shift
+	until "$@"; do
+		if is_stopped "$base/$name" || ((SECONDS >= end)); then
+			tail -n 20 "$log" >&2
+			die "$name isn't ready: these are the last lines of $log"
+		fi
+		sleep 0.1
+	done
+}
+
+postgres_answers() { "$(find_program pg_isready)" -q -h 127.0.0.1 -p "$1"; }
+redis_answers() { [[ $(first_line "$1" 'PING\r\n') == [+-]* ]]; }
+nats_answers() { [[ $(first_line "$1" '') == INFO* ]]; }
+
+# The first line that a server on this machine says, asked something.
+first_line() (
+	exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1
+	# shellcheck disable=SC2059 # the format is a literal
+	printf "$2" >&3
+	read -r -t 2 line <&3
+	printf '%s\n' "$line"
+) 2>/dev/null

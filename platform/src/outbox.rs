@@ -6,7 +6,8 @@ mod announce;
 mod relay;
 mod store;
 
-use chrono::{DateTime, Utc};
+use async_nats::HeaderMap;
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -62,4 +63,30 @@ impl NewEvent {
             traceparent: trace::current_traceparent(),
         }
     }
+}
+
+/// CloudEvents 1.0 in binary mode: attributes are headers, the body is the data.
+fn headers(
+    id: Uuid,
+    subject: &str,
+    aggregate_id: Uuid,
+    occurred_at: DateTime<Utc>,
+    source: &str,
+    traceparent: Option<&str>,
+) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("ce-specversion", "1.0");
+    headers.insert("ce-id", id.to_string());
+    headers.insert("ce-source", source);
+    headers.insert("ce-type", subject);
+    headers.insert("ce-subject", aggregate_id.to_string());
+    headers.insert(
+        "ce-time",
+        occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true),
+    );
+    headers.insert("ce-datacontenttype", "application/json");
+    if let Some(traceparent) = traceparent {
+        headers.insert("traceparent", traceparent);
+    }
+    headers
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod dead_letters;
 mod keys;
 mod serve;
 
@@ -8,6 +9,8 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::{Parser, Subcommand};
 use platform::clock::{SharedClock, SystemClock};
+
+pub use serve::worker;
 
 use crate::config::{PREFIX, Settings};
 
@@ -31,6 +34,9 @@ enum Command {
     /// Make and list the keys that sign tokens.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Look at the messages that no consumer could handle.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
     /// Print the OpenAPI document.
     Openapi,
     /// Print the effective settings, secrets masked, or what is wrong with them.
@@ -65,8 +71,9 @@ impl Cli {
         };
         match self.command {
             Command::Serve => serve::serve(settings()?, clock).await,
-            Command::Worker => serve::worker(settings()?, clock).await,
+            Command::Worker => serve::work(settings()?, clock).await,
             Command::Keys(command) => keys::run(command, &*clock),
+            Command::DeadLetters(command) => dead_letters::run(command, &settings()?).await,
             Command::Openapi => check::print(&crate::edge::router::openapi()?),
             Command::CheckConfig { variables: true } => check::variables(),
             Command::CheckConfig { variables: false } => {

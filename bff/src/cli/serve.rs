@@ -1,10 +1,16 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use platform::{clock::SharedClock, ops, shutdown::Lifetime, telemetry};
+use platform::{clock::SharedClock, nats::Nats, ops, shutdown::Lifetime, telemetry};
 use tokio::net::TcpListener;
 
-use crate::{app::AppState, config::Settings, edge};
+use crate::{
+    app::{AppState, master_key},
+    config::{EnvironmentKind, Settings},
+    edge,
+    events::worker::Worker,
+    notify::{Mailer, Notifier, Sealer, SmsSender},
+};
 
 /// How long background tasks have to end after the last request.
 const BACKGROUND_LIMIT: Duration = Duration::from_secs(5);
@@ -34,9 +40,65 @@ pub(super) async fn serve(settings: Settings, clock: SharedClock) -> anyhow::Res
     Ok(())
 }
 
-pub(super) async fn worker(settings: Settings, clock: SharedClock) -> anyhow::Result<()> {
-    let _ = (settings, clock);
-    anyhow::bail!("not yet")
+pub(super) async fn work(settings: Settings, clock: SharedClock) -> anyhow::Result<()> {
+    let telemetry = start("bff-worker", &settings)?;
+    let metrics = telemetry::metrics_handle();
+    let lifetime = Lifetime::until_signalled()?;
+    lifetime.spawn(telemetry::upkeep(metrics.clone(), lifetime.clone()));
+
+    let worker = worker(&settings, clock).await?;
+    let readiness = worker_readiness(&worker);
+    let router = ops::router(readiness, metrics, lifetime.clone());
+    ops::listen(settings.worker.listen, router).await?;
+    worker.run(&lifetime).await;
+
+    lifetime.finish(BACKGROUND_LIMIT).await;
+    telemetry.shutdown().await;
+    Ok(())
+}
+
+/// Everything that the background half of the edge works with.
+///
+/// # Errors
+/// When a setting can't be used.
+pub async fn worker(settings: &Settings, clock: SharedClock) -> anyhow::Result<Worker> {
+    let pool = settings.postgres.pool("bff-worker")?;
+    let notifier = Notifier {
+        pool: pool.clone(),
+        sealer: Sealer::new(master_key(settings)?.derive("messages")),
+        clock: clock.clone(),
+        mailer: Mailer::new(&settings.mail)?,
+        sms: SmsSender::new(&settings.sms, http_client()?)?,
+        development: settings.environment == EnvironmentKind::Development,
+    };
+    let nats = Nats::connect(&settings.nats, "bff-worker").await?;
+    Ok(Worker {
+        pool,
+        nats,
+        clock,
+        notifier,
+        settings: settings.events.clone(),
+    })
+}
+
+fn worker_readiness(worker: &Worker) -> ops::Readiness {
+    let (pool, nats) = (worker.pool.clone(), worker.nats.clone());
+    crate::app::with_stores(ops::Readiness::default(), &pool, &nats)
+}
+
+/// The client of every outgoing call but those to the orders service.
+fn http_client() -> anyhow::Result<reqwest::Client> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that builds the client"
+    )]
+    let client = reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .timeout(Duration::from_secs(10))
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(8)
+        .build()?;
+    Ok(client)
 }
 
 /// What every long-running command begins with.

@@ -165,12 +165,13 @@ fn finish(response: &mut Response, id: &RequestId) {
         let problem = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, problem);
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        headers
-            .entry(header::CACHE_CONTROL)
-            .or_insert(HeaderValue::from_static("no-store"));
         *response.body_mut() = Body::from(body);
     }
     let headers = response.headers_mut();
+    // What may be kept says so itself.
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     headers.insert(request_id::HEADER, id.header_value());
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,

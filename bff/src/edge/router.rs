@@ -2,8 +2,11 @@
 
 use anyhow::Context as _;
 use axum::{Router, routing::get};
+use http::{HeaderValue, header};
+use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
     error::{ApiError, Code},
@@ -19,9 +22,22 @@ pub fn routes(state: &AppState) -> Router {
     let (router, _) = documented().split_for_parts();
     router
         .route("/openapi.json", get(pages::openapi))
+        .merge(docs())
         .fallback(|| async { ApiError::new(Code::NotFound) })
         .method_not_allowed_fallback(|| async { ApiError::new(Code::MethodNotAllowed) })
         .with_state(state.clone())
+}
+
+/// The interactive documentation, every file of it from this program.
+fn docs() -> Router<AppState> {
+    let config = Config::from("/openapi.json").validator_url("none");
+    let policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                  base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
+    let pages: Router<AppState> = SwaggerUi::new("/docs").config(config).into();
+    pages.layer(SetResponseHeaderLayer::overriding(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(policy),
+    ))
 }
 
 /// The OpenAPI document, as JSON.

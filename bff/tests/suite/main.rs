@@ -2,6 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails, fails the test")]
 
+mod bad_input;
 mod events;
+mod helpers;
 mod messaging;
 mod notify;
+mod openapi;
+mod registration;
+mod sessions;
+mod sign_in;
+mod worker;

@@ -1,7 +1,5 @@
 use std::time::Duration;
 
-use async_nats::HeaderMap;
-
 use super::NewEvent;
 use crate::nats::Nats;
 
@@ -11,14 +9,14 @@ const LIMIT: Duration = Duration::from_millis(50);
 /// Publishes an event at once, outside of any transaction and at most once: for
 /// what is also found another way, and is only told so that it is known sooner.
 pub async fn announce(nats: &Nats, source: &str, event: &NewEvent) {
-    let mut headers = HeaderMap::new();
-    headers.insert("ce-specversion", "1.0");
-    headers.insert("ce-id", event.id.to_string());
-    headers.insert("ce-source", source);
-    headers.insert("ce-type", event.subject);
-    headers.insert("ce-subject", event.aggregate_id.to_string());
-    headers.insert("ce-time", event.occurred_at.to_rfc3339());
-    headers.insert("ce-datacontenttype", "application/json");
+    let headers = super::headers(
+        event.id,
+        event.subject,
+        event.aggregate_id,
+        event.occurred_at,
+        source,
+        event.traceparent.as_deref(),
+    );
     let subject = nats.subject(event.subject);
     let payload = event.data.to_string().into();
     let sent = nats

@@ -1,8 +1,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use anyhow::Context as _;
-use async_nats::{HeaderMap, header::NATS_MESSAGE_ID};
-use chrono::{SecondsFormat, TimeDelta};
+use async_nats::header::NATS_MESSAGE_ID;
+use chrono::TimeDelta;
 use futures::{StreamExt as _, stream};
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::time::{Instant, timeout_at};
@@ -150,7 +150,16 @@ impl Relay {
 
     async fn publish_one(&self, row: Pending) -> anyhow::Result<()> {
         let subject = self.nats.subject(&row.subject);
-        let headers = self.headers(&row);
+        let mut headers = super::headers(
+            row.id,
+            &row.subject,
+            row.aggregate_id,
+            row.occurred_at,
+            self.source,
+            row.traceparent.as_deref(),
+        );
+        headers.insert(NATS_MESSAGE_ID, row.id.to_string());
+        headers.insert("ce-aggregateversion", row.aggregate_version.to_string());
         let payload = row.data.into();
         self.nats
             .jetstream()
@@ -158,26 +167,6 @@ impl Relay {
             .await?
             .await?;
         Ok(())
-    }
-
-    /// CloudEvents 1.0 in binary mode, and what JetStream knows a repeat by.
-    fn headers(&self, row: &Pending) -> HeaderMap {
-        let id = row.id.to_string();
-        let time = row.occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true);
-        let mut headers = HeaderMap::new();
-        headers.insert(NATS_MESSAGE_ID, id.as_str());
-        headers.insert("ce-specversion", "1.0");
-        headers.insert("ce-id", id.as_str());
-        headers.insert("ce-source", self.source);
-        headers.insert("ce-type", row.subject.as_str());
-        headers.insert("ce-subject", row.aggregate_id.to_string());
-        headers.insert("ce-time", time);
-        headers.insert("ce-datacontenttype", "application/json");
-        headers.insert("ce-aggregateversion", row.aggregate_version.to_string());
-        if let Some(traceparent) = &row.traceparent {
-            headers.insert("traceparent", traceparent.as_str());
-        }
-        headers
     }
 
     async fn look_after(&self, lifetime: &Lifetime) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use super::{postgres_url, unique_name};
 use crate::config::ServerUrl;
 
 /// A database of one test's own, copied from a migrated template.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Database {
     server: ServerUrl,
     name: String,

@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use bff::events::invalidation::{self, Invalidate};
+use bff::{cache::Invalidate, events::invalidation};
 use platform::{
     clock::Clock as _,
     outbox::{self, NewEvent},
