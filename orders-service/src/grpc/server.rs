@@ -39,7 +39,8 @@ pub async fn serve(
     lifetime: &Lifetime,
 ) -> anyhow::Result<()> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    tell(&health, *available.borrow()).await;
+    let now = *available.borrow();
+    tell(&health, now).await;
     lifetime.spawn(follow(health, available, lifetime.clone()));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)

@@ -60,7 +60,7 @@ macro_rules! listed {
                 AND p.valid_from <= $8 AND (p.valid_until IS NULL OR p.valid_until > $8)
             WHERE i.deleted_at IS NULL
               AND ($1::text IS NULL OR $2::uuid[] IS NOT NULL
-                   OR i.search @@ websearch_to_tsquery('english', $1))
+                   OR i.search @@ websearch_to_tsquery('catalogue', $1))
               AND ($2 IS NULL OR i.id = ANY ($2))
               AND ($3::text IS NULL OR i.tags @> ARRAY[$3])
               AND ($5::numeric IS NULL OR p.amount >= $5)
@@ -179,8 +179,8 @@ pub async fn relevance(
         part,
         priced: part.filters_by_price(),
         r#"SELECT id AS "id!", score AS "key!" FROM (
-             SELECT id, (CASE WHEN search @@ websearch_to_tsquery('english', $1)
-                              THEN 1 + ts_rank(search, websearch_to_tsquery('english', $1))
+             SELECT id, (CASE WHEN search @@ websearch_to_tsquery('catalogue', $1)
+                              THEN 1 + ts_rank(search, websearch_to_tsquery('catalogue', $1))
                               ELSE word_similarity($1, title || ' ' || author) END)::real AS score
              FROM (SELECT i.id, i.search, i.title, i.author"#,
         "ORDER BY i.created_at DESC, i.id DESC LIMIT 1000) AS matching) AS scored
@@ -204,7 +204,7 @@ pub async fn similar(
     sqlx::query_scalar!(
         r#"WITH exact AS MATERIALIZED (
                SELECT id FROM items
-               WHERE deleted_at IS NULL AND search @@ websearch_to_tsquery('english', $1)
+               WHERE deleted_at IS NULL AND search @@ websearch_to_tsquery('catalogue', $1)
                LIMIT 5)
            SELECT CASE WHEN (SELECT count(*) FROM exact) < 5 THEN ARRAY(
                SELECT id FROM exact
