@@ -9,8 +9,10 @@ use platform::{clock::SharedClock, nats::Nats, ops::Readiness, redis::Redis, shu
 use sqlx::PgPool;
 
 use crate::{
+    cache::Cache,
     config::{EnvironmentKind, Settings},
     edge::{layers, router},
+    events::invalidation,
     identity::{
         code::Codes,
         identifier::Region,
@@ -21,6 +23,8 @@ use crate::{
         token::Tokens,
     },
     notify::Sealer,
+    screens::{Screens, Sources},
+    upstream::{Accounts, Budget, Orders},
 };
 
 /// What handlers share. Cloning is one reference count.
@@ -37,6 +41,12 @@ pub struct App {
     pub lifetime: Lifetime,
     /// The accounts store.
     pub accounts: PgPool,
+    /// What lists and pages read from.
+    pub sources: Sources,
+    /// What is kept of it.
+    pub cache: Cache,
+    /// The screens.
+    pub screens: Screens,
     /// Signing up, in and out.
     pub sign_in: SignIn,
     /// Sessions.
@@ -110,6 +120,28 @@ impl AppState {
             sessions.clone(),
             &master,
         );
+        let budget = Budget::default();
+        let sources = Sources {
+            accounts: Accounts::new(
+                &settings.postgres,
+                &settings.reads,
+                budget.clone(),
+                clock.clone(),
+            )?,
+            orders: Orders::new(&settings.orders, tokens.clone(), &budget, &clock)?,
+        };
+        let cache = Cache::new(&settings.cache, Some(redis.clone()), clock.clone());
+        let screens = Screens::new(
+            &settings.screens,
+            sources.clone(),
+            cache.clone(),
+            clock.clone(),
+        );
+        lifetime.spawn(invalidation::keep_in_step(
+            cache.clone(),
+            nats.clone(),
+            lifetime.clone(),
+        ));
         let follow = sessions.revocations().clone().follow(
             redis.clone(),
             nats.clone(),
@@ -134,6 +166,9 @@ impl AppState {
             hsts: settings.http.tls.then(|| Arc::new(hsts)),
             openapi: router::openapi()?.into(),
             readiness,
+            sources,
+            cache,
+            screens,
             tokens,
             sessions,
             sign_in,

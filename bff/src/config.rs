@@ -13,10 +13,13 @@ use platform::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    identity::settings::{CodeSettings, PasswordSettings, SessionSettings},
+    cache::CacheSettings,
     events::settings::EventSettings,
+    identity::settings::{CodeSettings, PasswordSettings, SessionSettings},
     limits::LimitSettings,
     notify::settings::{MailSettings, SmsSettings},
+    screens::ScreenSettings,
+    upstream::{AccountsSettings, OrdersSettings},
 };
 
 /// The prefix of every variable.
@@ -48,10 +51,18 @@ pub struct Settings {
     pub client: ClientSettings,
     /// The accounts store.
     pub postgres: PostgresSettings,
+    /// Reads of the accounts store for screens, lists and pages.
+    pub reads: AccountsSettings,
     /// Sessions, codes, limits and the shared cache.
     pub redis: RedisSettings,
     /// Events and messages.
     pub nats: NatsSettings,
+    /// The orders service.
+    pub orders: OrdersSettings,
+    /// Screens.
+    pub screens: ScreenSettings,
+    /// The cache.
+    pub cache: CacheSettings,
     /// Access tokens.
     pub tokens: TokenSettings,
     /// Secrets that have no better place.
@@ -87,8 +98,12 @@ impl Default for Settings {
                 max_connections: 20,
                 ..PostgresSettings::at(accounts)
             },
+            reads: AccountsSettings::default(),
             redis: RedisSettings::default(),
             nats: NatsSettings::default(),
+            orders: OrdersSettings::default(),
+            screens: ScreenSettings::default(),
+            cache: CacheSettings::default(),
             tokens: TokenSettings::default(),
             secrets: SecretSettings::default(),
             sessions: SessionSettings::default(),

@@ -14,6 +14,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod cache;
 pub mod cli;
 pub mod config;
 pub mod edge;
@@ -22,3 +23,5 @@ pub mod handlers;
 pub mod identity;
 pub mod limits;
 pub mod notify;
+pub mod screens;
+pub mod upstream;

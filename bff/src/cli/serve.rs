@@ -72,7 +72,13 @@ pub async fn worker(settings: &Settings, clock: SharedClock) -> anyhow::Result<W
         development: settings.environment == EnvironmentKind::Development,
     };
     let nats = Nats::connect(&settings.nats, "bff-worker").await?;
-    Ok(Worker { pool, nats, clock, notifier, settings: settings.events.clone() })
+    Ok(Worker {
+        pool,
+        nats,
+        clock,
+        notifier,
+        settings: settings.events.clone(),
+    })
 }
 
 fn worker_readiness(worker: &Worker) -> ops::Readiness {
@@ -82,7 +88,10 @@ fn worker_readiness(worker: &Worker) -> ops::Readiness {
 
 /// The client of every outgoing call but those to the orders service.
 fn http_client() -> anyhow::Result<reqwest::Client> {
-    #[expect(clippy::disallowed_methods, reason = "the one place that builds the client")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that builds the client"
+    )]
     let client = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(2))
         .timeout(Duration::from_secs(10))

@@ -8,6 +8,7 @@ mod helpers;
 mod messaging;
 mod notify;
 mod openapi;
+mod outages;
 mod registration;
 mod sessions;
 mod sign_in;

@@ -18,7 +18,8 @@ fn registration(identifier: &str, code: &str) -> Value {
 }
 
 async fn register(app: &TestApp, identifier: &str, code: &str) -> Answer {
-    app.post("/v1/auth/register", None, &registration(identifier, code)).await
+    app.post("/v1/auth/register", None, &registration(identifier, code))
+        .await
 }
 
 fn another(code: &str) -> String {
@@ -29,31 +30,45 @@ fn another(code: &str) -> String {
 async fn a_code_comes_by_mail_and_registers_its_owner() {
     let app = TestApp::start().await;
     let worker = app.worker().await;
-    let sent = ask(&app, "Ann@Example.com").await.expect(StatusCode::ACCEPTED).json();
+    let sent = ask(&app, "Ann@Example.com")
+        .await
+        .expect(StatusCode::ACCEPTED)
+        .json();
     assert_eq!(sent, json!({ "expires_in": 300, "resend_after": 60 }));
     let code = worker.code_for("Ann@example.com").await;
     let mut body = registration("ann@example.com", &code);
     body["username"] = json!("Ann_Lee");
     body["birth_date"] = json!("1990-12-31");
-    let answer = app.post("/v1/auth/register", None, &body).await.expect(StatusCode::CREATED);
+    let answer = app
+        .post("/v1/auth/register", None, &body)
+        .await
+        .expect(StatusCode::CREATED);
     let user = &answer.json()["user"];
     assert_eq!(user["username"], "Ann_Lee");
     assert_eq!(user["birth_date"], "1990-12-31");
     assert!(user["email_verified_at"].is_string());
-    app.get("/v1/me", Some(&answer.tokens().access)).await.expect(StatusCode::OK);
+    app.get("/v1/me", Some(&answer.tokens().access))
+        .await
+        .expect(StatusCode::OK);
     for identifier in ["ann_lee", "ANN@EXAMPLE.COM"] {
         app.login(identifier).await.expect(StatusCode::OK);
     }
-    register(&app, "ann@example.com", &code).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    register(&app, "ann@example.com", &code)
+        .await
+        .expect(StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[tokio::test]
 async fn a_code_comes_by_sms_too() {
     let app = TestApp::start().await;
     let worker = app.worker().await;
-    ask(&app, "(415) 555-2671").await.expect(StatusCode::ACCEPTED);
+    ask(&app, "(415) 555-2671")
+        .await
+        .expect(StatusCode::ACCEPTED);
     let code = worker.code_for("+14155552671").await;
-    let answer = register(&app, "+1 415 555 2671", &code).await.expect(StatusCode::CREATED);
+    let answer = register(&app, "+1 415 555 2671", &code)
+        .await
+        .expect(StatusCode::CREATED);
     assert_eq!(answer.json()["user"]["phone"], "+14155552671");
 }
 
@@ -62,12 +77,18 @@ async fn whether_an_address_is_known_shows_in_nothing() {
     let app = TestApp::start().await;
     let worker = app.worker().await;
     app.user("known@example.com").await;
-    let known = ask(&app, "known@example.com").await.expect(StatusCode::ACCEPTED);
-    let unknown = ask(&app, "unknown@example.com").await.expect(StatusCode::ACCEPTED);
+    let known = ask(&app, "known@example.com")
+        .await
+        .expect(StatusCode::ACCEPTED);
+    let unknown = ask(&app, "unknown@example.com")
+        .await
+        .expect(StatusCode::ACCEPTED);
     assert_eq!(known.json(), unknown.json());
     // Its owner is told by the code that someone tries; taken shows only then.
     let code = worker.code_for("known@example.com").await;
-    let answer = register(&app, "known@example.com", &code).await.expect(StatusCode::CONFLICT);
+    let answer = register(&app, "known@example.com", &code)
+        .await
+        .expect(StatusCode::CONFLICT);
     assert_eq!(answer.pointers(), ["/identifier"]);
 }
 
@@ -75,16 +96,24 @@ async fn whether_an_address_is_known_shows_in_nothing() {
 async fn a_hundred_wrong_codes_at_once_are_five_guesses() {
     let app = TestApp::start().await;
     let worker = app.worker().await;
-    ask(&app, "ann@example.com").await.expect(StatusCode::ACCEPTED);
+    ask(&app, "ann@example.com")
+        .await
+        .expect(StatusCode::ACCEPTED);
     let code = worker.code_for("ann@example.com").await;
     let wrong = another(&code);
     let answers = join_all((0..100).map(|_| register(&app, "ann@example.com", &wrong))).await;
     for answer in answers {
-        assert_eq!(answer.expect(StatusCode::UNPROCESSABLE_ENTITY).code(), "invalid_code");
+        assert_eq!(
+            answer.expect(StatusCode::UNPROCESSABLE_ENTITY).code(),
+            "invalid_code"
+        );
     }
     // The right one comes too late.
     let answer = register(&app, "ann@example.com", &code).await;
-    assert_eq!(answer.expect(StatusCode::UNPROCESSABLE_ENTITY).code(), "invalid_code");
+    assert_eq!(
+        answer.expect(StatusCode::UNPROCESSABLE_ENTITY).code(),
+        "invalid_code"
+    );
 }
 
 #[tokio::test]
@@ -92,29 +121,43 @@ async fn guesses_are_counted_over_all_codes_of_an_address() {
     let app = TestApp::with(|settings| settings.codes.send_burst = 10).await;
     let worker = app.worker().await;
     for round in 0..3 {
-        ask(&app, "ann@example.com").await.expect(StatusCode::ACCEPTED);
+        ask(&app, "ann@example.com")
+            .await
+            .expect(StatusCode::ACCEPTED);
         let code = worker.code_number("ann@example.com", round).await;
         for _ in 0..5 {
             register(&app, "ann@example.com", &another(&code)).await;
         }
         app.advance(TimeDelta::seconds(61));
     }
-    ask(&app, "ann@example.com").await.expect(StatusCode::ACCEPTED);
+    ask(&app, "ann@example.com")
+        .await
+        .expect(StatusCode::ACCEPTED);
     let code = worker.code_number("ann@example.com", 3).await;
     // Fifteen wrong guesses within the hour: not even the right one counts.
-    register(&app, "ann@example.com", &code).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    register(&app, "ann@example.com", &code)
+        .await
+        .expect(StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[tokio::test]
 async fn one_code_in_fifty_requests_at_once_registers_one_user() {
     let app = TestApp::start().await;
     let worker = app.worker().await;
-    ask(&app, "ann@example.com").await.expect(StatusCode::ACCEPTED);
+    ask(&app, "ann@example.com")
+        .await
+        .expect(StatusCode::ACCEPTED);
     let code = worker.code_for("ann@example.com").await;
     let answers = join_all((0..50).map(|_| register(&app, "ann@example.com", &code))).await;
-    let made = answers.iter().filter(|answer| answer.status == StatusCode::CREATED).count();
+    let made = answers
+        .iter()
+        .filter(|answer| answer.status == StatusCode::CREATED)
+        .count();
     assert_eq!(made, 1);
-    let rest = answers.iter().filter(|answer| answer.status == StatusCode::UNPROCESSABLE_ENTITY).count();
+    let rest = answers
+        .iter()
+        .filter(|answer| answer.status == StatusCode::UNPROCESSABLE_ENTITY)
+        .count();
     assert_eq!(rest, 49);
 }
 
@@ -122,41 +165,61 @@ async fn one_code_in_fifty_requests_at_once_registers_one_user() {
 async fn a_code_ends_after_five_minutes_and_a_new_one_voids_it() {
     let app = TestApp::start().await;
     let worker = app.worker().await;
-    ask(&app, "ann@example.com").await.expect(StatusCode::ACCEPTED);
+    ask(&app, "ann@example.com")
+        .await
+        .expect(StatusCode::ACCEPTED);
     let first = worker.code_number("ann@example.com", 0).await;
     app.advance(TimeDelta::seconds(61));
-    ask(&app, "ann@example.com").await.expect(StatusCode::ACCEPTED);
+    ask(&app, "ann@example.com")
+        .await
+        .expect(StatusCode::ACCEPTED);
     let second = worker.code_number("ann@example.com", 1).await;
     if first != second {
-        register(&app, "ann@example.com", &first).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+        register(&app, "ann@example.com", &first)
+            .await
+            .expect(StatusCode::UNPROCESSABLE_ENTITY);
     }
     app.advance(TimeDelta::seconds(301));
-    register(&app, "ann@example.com", &second).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    register(&app, "ann@example.com", &second)
+        .await
+        .expect(StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[tokio::test]
 async fn codes_are_sent_three_times_then_once_an_hour_a_minute_apart() {
     let app = TestApp::start().await;
     for _ in 0..3 {
-        ask(&app, "ann@example.com").await.expect(StatusCode::ACCEPTED);
-        let soon = ask(&app, "ANN@example.com").await.expect(StatusCode::TOO_MANY_REQUESTS);
+        ask(&app, "ann@example.com")
+            .await
+            .expect(StatusCode::ACCEPTED);
+        let soon = ask(&app, "ANN@example.com")
+            .await
+            .expect(StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(soon.code(), "rate_limited");
         assert!(soon.header("retry-after").is_some());
         app.advance(TimeDelta::seconds(61));
     }
-    let later = ask(&app, "ann@example.com").await.expect(StatusCode::TOO_MANY_REQUESTS);
+    let later = ask(&app, "ann@example.com")
+        .await
+        .expect(StatusCode::TOO_MANY_REQUESTS);
     assert!(later.header("retry-after").unwrap().parse::<u32>().unwrap() > 3000);
     app.advance(TimeDelta::hours(1));
-    ask(&app, "ann@example.com").await.expect(StatusCode::ACCEPTED);
+    ask(&app, "ann@example.com")
+        .await
+        .expect(StatusCode::ACCEPTED);
     app.advance(TimeDelta::seconds(61));
-    ask(&app, "ann@example.com").await.expect(StatusCode::TOO_MANY_REQUESTS);
+    ask(&app, "ann@example.com")
+        .await
+        .expect(StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[tokio::test]
 async fn a_refused_password_or_name_leaves_the_code_good() {
     let app = TestApp::start().await;
     let worker = app.worker().await;
-    ask(&app, "bob@example.com").await.expect(StatusCode::ACCEPTED);
+    ask(&app, "bob@example.com")
+        .await
+        .expect(StatusCode::ACCEPTED);
     let code = worker.code_for("bob@example.com").await;
     for (password, expected) in [
         ("short", "too_short"),
@@ -165,11 +228,20 @@ async fn a_refused_password_or_name_leaves_the_code_good() {
     ] {
         let mut body = registration("bob@example.com", &code);
         body["password"] = json!(password);
-        let answer = app.post("/v1/auth/register", None, &body).await.expect(StatusCode::BAD_REQUEST);
+        let answer = app
+            .post("/v1/auth/register", None, &body)
+            .await
+            .expect(StatusCode::BAD_REQUEST);
         assert_eq!(answer.pointers()[0], "/password");
-        assert!(answer.json()["errors"].to_string().contains(expected), "{}", answer.json());
+        assert!(
+            answer.json()["errors"].to_string().contains(expected),
+            "{}",
+            answer.json()
+        );
     }
-    register(&app, "bob@example.com", &code).await.expect(StatusCode::CREATED);
+    register(&app, "bob@example.com", &code)
+        .await
+        .expect(StatusCode::CREATED);
 }
 
 #[tokio::test]
@@ -180,33 +252,52 @@ async fn sms_goes_to_allowed_countries_within_the_days_budget() {
     })
     .await;
     let worker = app.worker().await;
-    for number in ["+4915112345678", "+14155552671", "+14155552672", "+14155552673", "+447911123456"] {
+    for number in [
+        "+4915112345678",
+        "+14155552671",
+        "+14155552672",
+        "+14155552673",
+        "+447911123456",
+    ] {
         ask(&app, number).await.expect(StatusCode::ACCEPTED);
     }
     // The last one was allowed, and is sent after all before it.
     worker.code_for("+447911123456").await;
-    assert_eq!(worker.recipients().await, ["+14155552671", "+14155552672", "+447911123456"]);
+    assert_eq!(
+        worker.recipients().await,
+        ["+14155552671", "+14155552672", "+447911123456"]
+    );
 }
 
 #[tokio::test]
 async fn nothing_stored_holds_a_code_or_a_whole_address() {
     let app = TestApp::start().await;
-    ask(&app, "ann.lee@example.com").await.expect(StatusCode::ACCEPTED);
+    ask(&app, "ann.lee@example.com")
+        .await
+        .expect(StatusCode::ACCEPTED);
     let mut redis = redis_connection(&app).await;
     let keys: Vec<String> = redis::cmd("KEYS")
         .arg(format!("{}:*", app.settings.redis.prefix))
         .query_async(&mut redis)
         .await
         .unwrap();
-    assert!(keys.iter().any(|key| key.contains(":code:registration:")), "{keys:?}");
+    assert!(
+        keys.iter().any(|key| key.contains(":code:registration:")),
+        "{keys:?}"
+    );
     assert!(!keys.iter().any(|key| key.contains("ann")), "{keys:?}");
     let mut db = app.superuser().await;
-    let data: Vec<String> = sqlx::query_scalar("SELECT data::text FROM outbox UNION ALL SELECT audit_log::text FROM audit_log")
-        .fetch_all(&mut db)
-        .await
-        .unwrap();
+    let data: Vec<String> = sqlx::query_scalar(
+        "SELECT data::text FROM outbox UNION ALL SELECT audit_log::text FROM audit_log",
+    )
+    .fetch_all(&mut db)
+    .await
+    .unwrap();
     assert_eq!(data.len(), 2);
-    assert!(!data.iter().any(|data| data.contains("ann.lee")), "{data:?}");
+    assert!(
+        !data.iter().any(|data| data.contains("ann.lee")),
+        "{data:?}"
+    );
 }
 
 async fn redis_connection(app: &TestApp) -> redis::aio::MultiplexedConnection {

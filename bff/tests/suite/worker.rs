@@ -25,13 +25,19 @@ struct Letter {
 impl TestApp {
     /// Starts a worker on the same stores.
     pub async fn worker(&self) -> TestWorker {
-        let (mail, sms) = (self.files.path().join("mail"), self.files.path().join("sms"));
+        let (mail, sms) = (
+            self.files.path().join("mail"),
+            self.files.path().join("sms"),
+        );
         let mut settings = self.settings.clone();
         settings.mail.url = file_url(&mail);
         settings.sms.url = Some(file_url(&sms));
-        let worker: Worker = worker(&settings, Arc::new(self.clock.clone())).await.expect("a worker");
+        let worker: Worker = worker(&settings, Arc::new(self.clock.clone()))
+            .await
+            .expect("a worker");
         let lifetime = self.lifetime.clone();
-        self.lifetime.spawn(async move { worker.run(&lifetime).await });
+        self.lifetime
+            .spawn(async move { worker.run(&lifetime).await });
         TestWorker { mail, sms }
     }
 }
@@ -46,7 +52,11 @@ impl TestWorker {
     pub async fn code_number(&self, to: &str, before: usize) -> String {
         eventually("a message", async || {
             let letters = self.letters();
-            letters.iter().filter(|letter| letter.to == to).nth(before).map(|letter| letter.code.clone())
+            letters
+                .iter()
+                .filter(|letter| letter.to == to)
+                .nth(before)
+                .map(|letter| letter.code.clone())
         })
         .await
     }
@@ -66,10 +76,16 @@ impl TestWorker {
             .filter_map(|entry| {
                 let entry = entry.ok()?;
                 let path = entry.path();
-                let is_done = path.extension().is_some_and(|kind| kind == "eml" || kind == "txt");
+                let is_done = path
+                    .extension()
+                    .is_some_and(|kind| kind == "eml" || kind == "txt");
                 let text = std::fs::read_to_string(&path).ok().filter(|_| is_done)?;
                 let at = entry.metadata().ok()?.modified().ok()?;
-                Some(Letter { at, to: recipient(&text)?, code: six_digits(&text)? })
+                Some(Letter {
+                    at,
+                    to: recipient(&text)?,
+                    code: six_digits(&text)?,
+                })
             })
             .collect();
         letters.sort_unstable();
@@ -84,10 +100,17 @@ fn recipient(text: &str) -> Option<String> {
 
 /// The only number of six digits that stands by itself on a line or in a sentence.
 fn six_digits(text: &str) -> Option<String> {
-    let body = text.split_once("\r\n\r\n").or_else(|| text.split_once("\n\n"))?.1;
-    body.split(|c: char| !c.is_ascii_digit()).find(|word| word.len() == 6).map(str::to_owned)
+    let body = text
+        .split_once("\r\n\r\n")
+        .or_else(|| text.split_once("\n\n"))?
+        .1;
+    body.split(|c: char| !c.is_ascii_digit())
+        .find(|word| word.len() == 6)
+        .map(str::to_owned)
 }
 
 fn file_url(directory: &std::path::Path) -> ServerUrl {
-    format!("file://{}", directory.display()).parse().expect("a URL")
+    format!("file://{}", directory.display())
+        .parse()
+        .expect("a URL")
 }
