@@ -6,7 +6,7 @@ mod money;
 mod orders;
 
 use migrator::Store;
-use platform::testing::Database;
+use platform::{currency::Currency, testing::Database};
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, postgres::PgDatabaseError,
 };
@@ -100,4 +100,18 @@ async fn untried(connection: &mut PgConnection, tables: &[&str], text: &str) -> 
     .fetch_all(connection)
     .await
     .expect("the catalogue can be read")
+}
+
+#[tokio::test]
+async fn the_currencies_of_both_databases_are_those_of_the_program() {
+    let known = Currency::ALL.map(|one| (one.code().to_owned(), one.minor_units() as i16));
+    for store in Store::ALL {
+        let mut connection = database_with(store, "SELECT 1").await;
+        let stored: Vec<(String, i16)> =
+            sqlx::query_as("SELECT code, minor_units FROM currencies ORDER BY code")
+                .fetch_all(&mut connection)
+                .await
+                .expect("the currencies can be read");
+        assert_eq!(stored, known, "{store}");
+    }
 }
