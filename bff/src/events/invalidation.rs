@@ -10,18 +10,8 @@ use proto::events::{
     AccountUpdated, Event, ItemDeleted, ItemUpdated, OrderCancelled, OrderCreated, OrderExpired,
     OrderFulfilled, OrderPaid, SessionRevoked, TransferPosted, UserRegistered, UserUpdated,
 };
-use uuid::Uuid;
 
-/// What is to be dropped from a cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Invalidate {
-    /// What is shown to this user about itself.
-    User(Uuid),
-    /// What is shown of this item, to anyone.
-    Item(Uuid),
-    /// Everything: events may have been missed.
-    Everything,
-}
+pub use crate::cache::Invalidate;
 
 /// Calls `drop` for each change in either store until the process ends. It must
 /// be quick, and whatever was read before the call and is stored after it must

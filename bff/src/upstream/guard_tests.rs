@@ -64,7 +64,9 @@ async fn only_an_unavailable_callee_is_asked_again() {
             upstream.number();
             Err::<(), _>(error.clone())
         };
-        let outcome = guard(policy()).call(Deadline::within(MS(1_000)), call).await;
+        let outcome = guard(policy())
+            .call(Deadline::within(MS(1_000)), call)
+            .await;
         assert_eq!(outcome.unwrap_err().code(), error.code());
         assert_eq!(upstream.calls(), calls, "{error}");
     }
@@ -118,7 +120,10 @@ async fn when_a_hedge_fails_the_first_call_still_counts() {
         }
         _ => Err(CallError::DeadlineExceeded),
     };
-    assert_eq!(guard.call(Deadline::within(MS(1_000)), call).await.unwrap(), 1);
+    assert_eq!(
+        guard.call(Deadline::within(MS(1_000)), call).await.unwrap(),
+        1
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,7 +135,15 @@ async fn retries_and_hedges_share_one_budget() {
         min_success_ratio: 0.0,
         ..BreakerSettings::default()
     };
-    let guard = |name| Guard::new([name, name], policy(), &breaker, budget.clone(), clock.clone());
+    let guard = |name| {
+        Guard::new(
+            [name, name],
+            policy(),
+            &breaker,
+            budget.clone(),
+            clock.clone(),
+        )
+    };
     let failing = guard("failing");
     let upstream = Upstream::default();
     for _ in 0..1_000 {
@@ -142,7 +155,10 @@ async fn retries_and_hedges_share_one_budget() {
     }
     // Paused time stands still but for the pauses before retries.
     let extra = upstream.calls() - 1_000;
-    assert!((250..=500).contains(&extra), "{extra} retries of 1,000 calls");
+    assert!(
+        (250..=500).contains(&extra),
+        "{extra} retries of 1,000 calls"
+    );
 
     let slow = guard("slow");
     answers(&slow, 100, MS(1)).await;
@@ -173,7 +189,10 @@ async fn a_full_bulkhead_refuses_after_a_short_wait() {
     assert!(matches!(refused.0, Err(CallError::Overloaded { .. })));
     assert!(refused.1 < MS(30), "{:?}", refused.1);
     // Whoever comes while there is room doesn't wait at all.
-    guard.call(Deadline::within(MS(1)), async || Ok(())).await.unwrap();
+    guard
+        .call(Deadline::within(MS(1)), async || Ok(()))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(start_paused = true)]
