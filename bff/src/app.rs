@@ -12,8 +12,11 @@ use crate::{
     cache::Cache,
     config::{EnvironmentKind, Settings},
     edge::{layers, router},
-    events::invalidation,
+    events::invalidation::keep_in_step,
+<<<<<<< HEAD
     handlers::cursor::Cursors,
+=======
+>>>>>>> main
     identity::{
         code::Codes,
         identifier::Region,
@@ -42,6 +45,7 @@ pub struct App {
     pub lifetime: Lifetime,
     /// The accounts store.
     pub accounts: PgPool,
+<<<<<<< HEAD
     /// Reads from the accounts store, guarded.
     pub reads: Accounts,
     /// The orders service.
@@ -52,6 +56,14 @@ pub struct App {
     pub screens: Screens,
     /// Cursors of lists.
     pub cursors: Cursors,
+=======
+    /// What lists and pages read from.
+    pub sources: Sources,
+    /// What is kept of it.
+    pub cache: Cache,
+    /// The screens.
+    pub screens: Screens,
+>>>>>>> main
     /// Signing up, in and out.
     pub sign_in: SignIn,
     /// Sessions.
@@ -125,6 +137,28 @@ impl AppState {
             sessions.clone(),
             &master,
         );
+        let budget = Budget::default();
+        let sources = Sources {
+            accounts: Accounts::new(
+                &settings.postgres,
+                &settings.reads,
+                budget.clone(),
+                clock.clone(),
+            )?,
+            orders: Orders::new(&settings.orders, tokens.clone(), &budget, &clock)?,
+        };
+        let cache = Cache::new(&settings.cache, Some(redis.clone()), clock.clone());
+        let screens = Screens::new(
+            &settings.screens,
+            sources.clone(),
+            cache.clone(),
+            clock.clone(),
+        );
+        lifetime.spawn(invalidation::keep_in_step(
+            cache.clone(),
+            nats.clone(),
+            lifetime.clone(),
+        ));
         let follow = sessions.revocations().clone().follow(
             redis.clone(),
             nats.clone(),
@@ -165,6 +199,9 @@ impl AppState {
             hsts: settings.http.tls.then(|| Arc::new(hsts)),
             openapi: router::openapi()?.into(),
             readiness,
+            sources,
+            cache,
+            screens,
             tokens,
             sessions,
             sign_in,
@@ -184,14 +221,6 @@ impl AppState {
     pub fn router(&self) -> axum::Router {
         layers::around(router::routes(self), self)
     }
-}
-
-/// Drops from the cache what changes in either store.
-async fn follow_changes(cache: Cache, nats: Nats, lifetime: Lifetime) {
-    let drop = |what| {
-        tokio::spawn(cache.invalidate(what));
-    };
-    invalidation::follow(nats, &lifetime, drop).await;
 }
 
 /// Nothing stops traffic: each part of the edge lives with the loss of any of

@@ -28,6 +28,9 @@ pub use feed::{Feed, Signal};
 /// How often a consumer's lag is asked for.
 const MEASURE: Duration = Duration::from_secs(10);
 
+/// How long what was written may take to leave at the end.
+const FLUSH: Duration = Duration::from_secs(1);
+
 /// A durable pull consumer.
 ///
 /// Each message is acknowledged when the handler is done with it, delivered
@@ -53,7 +56,7 @@ pub struct Consumer {
     pub first_delay: Duration,
     /// The longest of these delays.
     pub max_delay: Duration,
-    /// How long the handler may take for one message.
+    /// How long the handler may take for one message: less than 30 s.
     pub limit: Duration,
     /// JetStream gives a message to someone else when nothing is heard of it
     /// for so long. While a handler runs, it hears.
@@ -95,6 +98,9 @@ impl Consumer {
             async move { self.consume_while_up(lifetime, &*handler).await }
         })
         .await;
+        // The last acknowledgements are still in the client's buffer. One that
+        // doesn't get out means a repeat, which the inbox knows.
+        let _ = tokio::time::timeout(FLUSH, self.nats.client().flush()).await;
     }
 
     async fn consume_while_up<H, Fut>(&self, lifetime: &Lifetime, handler: &H) -> anyhow::Result<()>

@@ -167,6 +167,7 @@ impl Nats {
     pub fn event_type<'a>(&self, subject: &'a str) -> &'a str {
         subject
             .strip_prefix(self.settings.prefix.as_str())
-            .map_or(subject, |rest| rest.trim_start_matches('.'))
+            .and_then(|rest| rest.strip_prefix('.'))
+            .unwrap_or(subject)
     }
 }

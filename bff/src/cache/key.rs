@@ -150,7 +150,7 @@ impl Tag {
 }
 
 /// What has changed, so that nothing cached of it may be served any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Invalidate {
     /// What is shown to this user about itself: profile, accounts, orders.
     User(Uuid),

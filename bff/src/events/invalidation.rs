@@ -1,6 +1,11 @@
 //! What this process may no longer believe after an event: every replica hears
 //! every event and drops what it had cached.
 
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
 use platform::{
     consumer::{Delivery, Feed, Signal},
     nats::{Nats, Stream},
@@ -10,8 +15,39 @@ use proto::events::{
     AccountUpdated, Event, ItemDeleted, ItemUpdated, OrderCancelled, OrderCreated, OrderExpired,
     OrderFulfilled, OrderPaid, SessionRevoked, TransferPosted, UserRegistered, UserUpdated,
 };
+use tokio::sync::Notify;
 
-pub use crate::cache::Invalidate;
+use crate::cache::{Cache, Invalidate};
+
+/// More changes at once than this are taken for [`Invalidate::Everything`].
+const MOST: usize = 1_000;
+
+/// Keeps a cache in step with both stores until the process ends.
+pub async fn keep_in_step(cache: Cache, nats: Nats, lifetime: Lifetime) {
+    let (waiting, arrived) = (Mutex::new(HashSet::new()), Notify::new());
+    let lock = || waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    let note = |what| {
+        let mut waiting = lock();
+        waiting.insert(what);
+        if waiting.len() > MOST {
+            *waiting = HashSet::from([Invalidate::Everything]);
+        }
+        arrived.notify_one();
+    };
+    let drop_each = async {
+        loop {
+            arrived.notified().await;
+            let all = std::mem::take(&mut *lock());
+            for what in all {
+                cache.invalidate(what).await;
+            }
+        }
+    };
+    tokio::select! {
+        () = follow(nats, &lifetime, note) => {}
+        () = drop_each => {}
+    }
+}
 
 /// Calls `drop` for each change in either store until the process ends. It must
 /// be quick, and whatever was read before the call and is stored after it must

@@ -8,9 +8,14 @@ use lettre::{
     transport::smtp::{self, PoolConfig, response::Category},
 };
 use platform::consumer::Failure;
+use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{Message, file, settings::MailSettings, text};
+use super::{
+    Message, file,
+    settings::{MailSettings, send_limit},
+    text,
+};
 
 /// Connections to the mail server that are kept.
 const CONNECTIONS: u32 = 4;
@@ -20,6 +25,7 @@ const IDLE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct Mailer {
     from: Mailbox,
+    limit: Duration,
     transport: Transport,
 }
 
@@ -47,12 +53,12 @@ impl Mailer {
                 AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str())
                     .ok()
                     .context("BFF_MAIL__URL: expected smtp://…, smtps://… or file:///…")?
-                    .timeout(Some(settings.timeout_ms.duration()))
                     .pool_config(PoolConfig::new().max_size(CONNECTIONS).idle_timeout(IDLE))
                     .build(),
             ),
         };
         Ok(Self {
+            limit: send_limit(settings.timeout_ms).context("BFF_MAIL__TIMEOUT_MS")?,
             from: settings.from.parse().context("BFF_MAIL__FROM")?,
             transport,
         })
@@ -67,9 +73,11 @@ impl Mailer {
     ) -> Result<Option<PathBuf>, Failure> {
         let mail = self.compose(id, message, now)?;
         match &self.transport {
-            Transport::Smtp(smtp) => match smtp.send(mail).await {
-                Ok(_) => Ok(None),
-                Err(error) => Err(failure(&error)),
+            // lettre's own limit is on connecting alone.
+            Transport::Smtp(smtp) => match timeout(self.limit, smtp.send(mail)).await {
+                Ok(Ok(_)) => Ok(None),
+                Ok(Err(error)) => Err(failure(&error)),
+                Err(_) => Err(Failure::Retry("the mail server: no answer in time".into())),
             },
             Transport::Directory(directory) => {
                 let path = directory.join(format!("{id}.eml"));
@@ -104,9 +112,7 @@ impl Mailer {
 /// What the server said may hold the recipient; its number doesn't.
 fn failure(error: &smtp::Error) -> Failure {
     let Some(code) = error.status() else {
-        let what = if error.is_timeout() {
-            "no answer in time"
-        } else if error.is_tls() {
+        let what = if error.is_tls() {
             "no TLS"
         } else if error.is_client() {
             "not understood"

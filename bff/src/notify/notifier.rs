@@ -12,14 +12,10 @@ use platform::{
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{Channel, Job, Mailer, Message, Sealer, SmsSender, store};
+use super::{Channel, Job, Mailer, Message, Sealer, SmsSender, settings::SEND_LIMIT, store};
 
 /// The consumer's name, in JetStream and in the inbox.
 const NAME: &str = "notify";
-
-/// How long sending may take. The transaction that makes it happen once stays
-/// open meanwhile, and PostgreSQL ends one that idles for ten seconds.
-const SEND_LIMIT: Duration = Duration::from_secs(8);
 
 /// How often messages are looked for that ran out of time unseen.
 const LOOK: Duration = Duration::from_secs(30);
@@ -108,15 +104,10 @@ impl Notifier {
 
     async fn send(&self, id: Uuid, message: &Message) -> Result<Option<PathBuf>, Failure> {
         let now = self.clock.now();
-        let sending = async {
-            match message.channel() {
-                Channel::Mail => self.mailer.send(id, message, now).await,
-                Channel::Sms => self.sms.send(id, message, now).await,
-            }
-        };
-        tokio::time::timeout(SEND_LIMIT, sending)
-            .await
-            .unwrap_or_else(|_| Err(Failure::Retry(format!("took over {SEND_LIMIT:?}"))))
+        match message.channel() {
+            Channel::Mail => self.mailer.send(id, message, now).await,
+            Channel::Sms => self.sms.send(id, message, now).await,
+        }
     }
 
     fn log_sent(&self, message: &Message, file: Option<PathBuf>) {

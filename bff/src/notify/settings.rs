@@ -1,7 +1,20 @@
 //! Where messages go.
 
+use std::time::Duration;
+
 use platform::config::{Millis, Secret, ServerUrl};
 use serde::{Deserialize, Serialize};
+
+/// The longest that sending may take. The transaction that makes it happen once
+/// stays open meanwhile, and PostgreSQL ends one that idles for ten seconds.
+pub(super) const SEND_LIMIT: Duration = Duration::from_secs(8);
+
+/// A time limit for sending, if it is within that.
+pub(super) fn send_limit(limit: Millis) -> anyhow::Result<Duration> {
+    let limit = limit.duration();
+    anyhow::ensure!(limit <= SEND_LIMIT, "expected 8000 at most");
+    Ok(limit)
+}
 
 /// Mail.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -13,7 +26,7 @@ pub struct MailSettings {
     pub url: ServerUrl,
     /// Whom messages come from: `Portico <no-reply@example.com>`.
     pub from: String,
-    /// How long the server may take for one answer, in milliseconds.
+    /// How long sending one mail may take, in milliseconds: 8000 at most.
     pub timeout_ms: Millis,
 }
 
@@ -37,7 +50,7 @@ pub struct SmsSettings {
     pub url: Option<ServerUrl>,
     /// Sent to the hook as `Authorization: Bearer …`, if given.
     pub secret: Secret,
-    /// How long the hook may take, in milliseconds.
+    /// How long the hook may take, in milliseconds: 8000 at most.
     pub timeout_ms: Millis,
 }
 

@@ -8,7 +8,11 @@ use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
-use super::{Message, file, settings::SmsSettings, text};
+use super::{
+    Message, file,
+    settings::{SmsSettings, send_limit},
+    text,
+};
 
 /// Sends SMS. Cloning shares the connections.
 #[derive(Debug, Clone)]
@@ -28,7 +32,7 @@ struct Hook {
     client: Client,
     url: Url,
     secret: Secret,
-    timeout: Duration,
+    limit: Duration,
 }
 
 impl SmsSender {
@@ -46,7 +50,7 @@ impl SmsSender {
                 client,
                 url: url.clone(),
                 secret: settings.secret.clone(),
-                timeout: settings.timeout_ms.duration(),
+                limit: send_limit(settings.timeout_ms).context("BFF_SMS__TIMEOUT_MS")?,
             }),
             Some(_) => anyhow::bail!("BFF_SMS__URL: expected https://… or file:///…"),
         };
@@ -79,7 +83,7 @@ impl Hook {
         let mut request = self
             .client
             .post(self.url.clone())
-            .timeout(self.timeout)
+            .timeout(self.limit)
             .header("Idempotency-Key", id.to_string())
             .json(&json!({ "to": to, "text": text }));
         if !self.secret.is_empty() {

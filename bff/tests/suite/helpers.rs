@@ -8,9 +8,9 @@ use chrono::TimeDelta;
 use http::{Method, StatusCode};
 use platform::{
     clock::{Clock, SystemClock},
-    config::List,
+    config::{List, ServerUrl},
     shutdown::Lifetime,
-    testing::{Database, ManualClock, nats_url, redis_url, unique_name},
+    testing::{Database, ManualClock, nats_url, postgres_url, redis_url, unique_name},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -53,8 +53,12 @@ impl TestApp {
 
     /// An edge with changed settings.
     pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::with_accounts(accounts_database().await, change).await
+    }
+
+    /// An edge with changed settings on a given accounts store.
+    pub async fn with_accounts(accounts: Database, change: impl FnOnce(&mut Settings)) -> Self {
         let files = Arc::new(tempfile::tempdir().expect("a directory"));
-        let accounts = accounts_database().await;
         let mut settings = Settings::default();
         settings.postgres.url = accounts.url_as("accounts_app");
         settings.postgres.max_connections = 8;
@@ -316,8 +320,13 @@ impl Answer {
 
 /// An empty, migrated accounts store.
 pub async fn accounts_database() -> Database {
+    accounts_database_on(postgres_url()).await
+}
+
+/// The same on a server of the test's own.
+pub async fn accounts_database_on(server: ServerUrl) -> Database {
     let template = format!("accounts_{}", migrator::digest(migrator::Store::Accounts));
-    Database::create(&template, async |url| {
+    Database::create_on(server, &template, async |url| {
         migrator::up(migrator::Store::Accounts, &url)
             .await
             .expect("migrations");

@@ -1,7 +1,7 @@
 use futures::future::join_all;
 use platform::{config::Seconds, nats::Stream};
 
-use crate::support::{Bench, corner};
+use crate::support::{Bench, corner, until};
 
 #[tokio::test]
 async fn many_processes_may_make_the_streams_at_once_and_again() {
@@ -24,6 +24,20 @@ async fn streams_follow_the_settings_when_they_change() {
     let name = changed.nats.stream_name(Stream::Notify);
     let stream = bench.nats.jetstream().get_stream(name).await.unwrap();
     assert_eq!(stream.cached_info().config.max_age.as_secs(), 77);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn streams_that_someone_deletes_are_made_again() {
+    let bench = Bench::new().await;
+    bench.start_relay();
+    bench.start_effects();
+    bench.append_many(3).await;
+    until("events flow", async || bench.effects().await == 3).await;
+    let name = bench.nats.stream_name(Stream::Accounts);
+    bench.nats.jetstream().delete_stream(name).await.unwrap();
+    bench.append_many(3).await;
+    until("events flow again", async || bench.effects().await == 6).await;
     bench.finish().await;
 }
 

@@ -1,7 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use bff::events::invalidation::{self, Invalidate};
-use chrono::Utc;
+use bff::{cache::Invalidate, events::invalidation};
 use platform::{
     clock::Clock as _,
     outbox::{self, NewEvent},
@@ -85,7 +84,7 @@ async fn every_event_drops_what_it_changed_on_every_replica() {
         &SessionRevoked {
             session_id: other,
             user_id,
-            revoked_at: Utc::now(),
+            revoked_at: messaging.clock.now(),
         },
     )
     .await;

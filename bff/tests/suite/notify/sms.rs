@@ -6,10 +6,11 @@ use wiremock::{
     matchers::{header, header_exists, method, path},
 };
 
-use crate::messaging::{Messaging, until};
+use crate::messaging::{Logs, Messaging, until};
 
 #[tokio::test]
 async fn a_code_reaches_its_owner_through_the_sms_hook_once() {
+    let (logs, _guard) = Logs::capture();
     let mut messaging = Messaging::new().await;
     let hook = MockServer::start().await;
     let call = || {
@@ -48,6 +49,9 @@ async fn a_code_reaches_its_owner_through_the_sms_hook_once() {
     );
     let key = |call: usize| calls[call].headers["idempotency-key"].clone();
     assert_eq!(key(0), key(1), "the hook can tell a repeat");
+    for secret in ["271828", "4155550123", "hook-secret"] {
+        assert!(!logs.text().contains(secret), "{secret} is in the log");
+    }
     messaging.finish().await;
 }
 
