@@ -198,7 +198,8 @@ impl Outcome {
             status: self.status(),
             source: self.source(),
             age_ms: match self {
-                Self::Present(hit) => Some(hit.entry.age_ms(now)),
+                Self::Present(hit) if hit.source != Source::Live => Some(hit.entry.age_ms(now)),
+                // Fetched for this answer.
                 _ => self.source().map(|_| 0),
             },
             code: error.map(CallError::code),
