@@ -61,7 +61,7 @@ show_addresses() {
 		  API        $api   (try $api/docs)
 		  readiness  http://$ops/readyz   metrics http://$ops/metrics
 		  mail       $BFF_MAIL__URL
-		  messages   $BFF_SMS__URL
+		  SMS        $BFF_SMS__URL
 		  demo user  demo@portico.example   password correct-horse-battery-staple-demo
 
 		  make status   make logs   make down   make reset
