@@ -110,6 +110,18 @@ remove_server() {
 
 # The folder of what `start` starts: a script sets it before.
 base=
+starting='' signalled=''
+
+# From here on a signal ends the script, though never between the start of a
+# program and the note of its id: nobody could end that program afterwards.
+exit_on_signals() {
+	trap 'on_signal 130' INT
+	trap 'on_signal 143' TERM HUP
+}
+on_signal() {
+	signalled=$1
+	[[ -n $starting ]] || exit "$signalled"
+}
 
 # Starts a program in the background, away from this terminal: start NAME COMMAND…
 # Its directory is $base/NAME, its log $base/logs/NAME.log.
@@ -118,9 +130,12 @@ start() {
 	shift
 	mkdir -p "$base/$name" "$base/logs"
 	[[ ! -s $log ]] || mv "$log" "$log.1"
+	starting=1
 	setsid "$@" </dev/null >"$log" 2>&1 9>&- &
 	record_process "$base/$name" $!
 	disown $! # no report of its end
+	starting=
+	[[ -z $signalled ]] || exit "$signalled"
 }
 
 # Waits until a check of a started program succeeds: await NAME COMMAND…
