@@ -58,9 +58,11 @@ started_at() {
 	[[ ${stat[0]} != Z ]] && printf '%s\n' "${stat[19]}"
 }
 
-# Notes in DIRECTORY/pid that process $2 is the one of DIRECTORY $1.
+# Notes in DIRECTORY/pid that process $2 is the one of DIRECTORY $1. A reader
+# sees all of the note or none.
 record_process() {
-	printf '%s %s\n' "$2" "$(started_at "$2")" >"$1/pid"
+	printf '%s %s\n' "$2" "$(started_at "$2")" >"$1/pid.new"
+	mv "$1/pid.new" "$1/pid"
 }
 
 # The id of the process of a directory, if that very process still runs.
@@ -131,7 +133,9 @@ start() {
 	mkdir -p "$base/$name" "$base/logs"
 	[[ ! -s $log ]] || mv "$log" "$log.1"
 	starting=1
-	setsid "$@" </dev/null >"$log" 2>&1 9>&- &
+	# Bash lets what it starts in the background ignore INT, with which
+	# PostgreSQL is stopped.
+	setsid env --default-signal=INT "$@" </dev/null >"$log" 2>&1 9>&- &
 	record_process "$base/$name" $!
 	disown $! # no report of its end
 	starting=
