@@ -58,9 +58,11 @@ started_at() {
 	[[ ${stat[0]} != Z ]] && printf '%s\n' "${stat[19]}"
 }
 
-# Notes in DIRECTORY/pid that process $2 is the one of DIRECTORY $1.
+# Notes in DIRECTORY/pid that process $2 is the one of DIRECTORY $1. A reader
+# sees all of the note or none.
 record_process() {
-	printf '%s %s\n' "$2" "$(started_at "$2")" >"$1/pid"
+	printf '%s %s\n' "$2" "$(started_at "$2")" >"$1/pid.new"
+	mv "$1/pid.new" "$1/pid"
 }
 
 # The id of the process of a directory, if that very process still runs.
@@ -110,6 +112,18 @@ remove_server() {
 
 # The folder of what `start` starts: a script sets it before.
 base=
+starting='' signalled=''
+
+# From here on a signal ends the script, though never between the start of a
+# program and the note of its id: nobody could end that program afterwards.
+exit_on_signals() {
+	trap 'on_signal 130' INT
+	trap 'on_signal 143' TERM HUP
+}
+on_signal() {
+	signalled=$1
+	[[ -n $starting ]] || exit "$signalled"
+}
 
 # Starts a program in the background, away from this terminal: start NAME COMMAND…
 # Its directory is $base/NAME, its log $base/logs/NAME.log.
@@ -118,9 +132,14 @@ start() {
 	shift
 	mkdir -p "$base/$name" "$base/logs"
 	[[ ! -s $log ]] || mv "$log" "$log.1"
-	setsid "$@" </dev/null >"$log" 2>&1 9>&- &
+	starting=1
+	# Bash lets what it starts in the background ignore INT, with which
+	# PostgreSQL is stopped.
+	setsid env --default-signal=INT "$@" </dev/null >"$log" 2>&1 9>&- &
 	record_process "$base/$name" $!
 	disown $! # no report of its end
+	starting=
+	[[ -z $signalled ]] || exit "$signalled"
 }
 
 # Waits until a check of a started program succeeds: await NAME COMMAND…
