@@ -4,7 +4,16 @@ use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=orders");
-    let descriptors = protox::compile(["orders/v1/catalog.proto", "orders/v1/order.proto"], ["."])?;
+    let files = [
+        "orders/v1/catalog.proto",
+        "orders/v1/error.proto",
+        "orders/v1/order.proto",
+    ];
+    let descriptors = protox::compile(files, ["."])?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how Cargo tells a build script its directory"
+    )]
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let encoded = protox::prost::Message::encode_to_vec(&descriptors);
     std::fs::write(out.join("descriptors.bin"), encoded)?;

@@ -1,1 +1,27 @@
-//! bff
+//! The edge of Portico.
+//!
+//! The way of a request, in order:
+//!
+//! 1. [`edge::serve`] accepts the connection and hands over each request.
+//! 2. [`edge::layers`] lists what stands around every route: [`edge::observe`]
+//!    gives it an id, an address and a time limit.
+//! 3. [`edge::router`] finds its handler.
+//! 4. Extractors read it: [`edge::authenticate`] finds out who makes it,
+//!    [`edge::extract`] reads its fields and names every fault.
+//! 5. [`handlers`] call one function: of [`identity`], of [`accounts`].
+//! 6. What goes wrong becomes an [`edge::error::ApiError`], and that alone
+//!    becomes an HTTP error.
+
+pub mod accounts;
+pub mod app;
+pub mod cache;
+pub mod cli;
+pub mod config;
+pub mod edge;
+pub mod events;
+pub mod handlers;
+pub mod identity;
+pub mod limits;
+pub mod notify;
+pub mod screens;
+pub mod upstream;

@@ -4,7 +4,7 @@
 //! A variable is the prefix and the path of a setting in upper case, `__`
 //! between section and key: `BFF_HTTP__LISTEN` sets `http.listen`. Any variable
 //! may also be given as `…_FILE`, whose value names a file that holds the value
-//! (for secrets). A setting that doesn't exist, or a value that doesn't fit,
+//! (for secrets), unless that is a setting by itself. A setting that doesn't exist, or a value that doesn't fit,
 //! stops the start with the variable's name and what it wants.
 
 use std::{collections::BTreeMap, fmt, fmt::Write as _, path::Path, time::Duration};
@@ -44,13 +44,14 @@ pub fn environment() -> BTreeMap<String, String> {
 ///
 /// # Errors
 /// When a file can't be read, a setting is unknown, or a value doesn't fit.
-pub fn load<T: DeserializeOwned>(
+pub fn load<T: DeserializeOwned + Default + Serialize>(
     prefix: &str,
     file: Option<&Path>,
     environment: &BTreeMap<String, String>,
 ) -> Result<T, ConfigError> {
     let variable = |path: &str| format!("{prefix}_{}", path.replace('.', "__").to_uppercase());
-    let mut own = own_variables(prefix, environment)?;
+    let settings = variable_names(prefix, &T::default())?;
+    let mut own = own_variables(prefix, environment, &settings)?;
     let named_file = own.remove(&format!("{prefix}_CONFIG"));
     let file = file
         .map(Path::to_path_buf)
@@ -135,6 +136,7 @@ pub fn display<T: Serialize>(settings: &T) -> Result<String, ConfigError> {
 fn own_variables(
     prefix: &str,
     environment: &BTreeMap<String, String>,
+    settings: &[String],
 ) -> Result<BTreeMap<String, String>, ConfigError> {
     let start = format!("{prefix}_");
     let mut own = BTreeMap::new();
@@ -142,7 +144,8 @@ fn own_variables(
         .iter()
         .filter(|(name, _)| name.starts_with(&start))
     {
-        let Some(plain) = name.strip_suffix("_FILE") else {
+        let plain = name.strip_suffix("_FILE");
+        let Some(plain) = plain.filter(|_| !settings.contains(name)) else {
             if !environment.contains_key(&format!("{name}_FILE")) {
                 own.insert(name.clone(), value.clone());
             }
@@ -371,6 +374,7 @@ mod tests {
         listen: String,
         limits: Limits,
         key: Secret,
+        keys_file: String,
         store: ServerUrl,
         origins: List<String>,
     }
@@ -381,6 +385,7 @@ mod tests {
                 listen: "here".into(),
                 limits: Limits::default(),
                 key: Secret::default(),
+                keys_file: "none".into(),
                 store: ServerUrl::literal("redis://localhost"),
                 origins: List::default(),
             }
@@ -450,6 +455,12 @@ mod tests {
             "{shown}"
         );
         assert!(with(&[("APP_KEY", "a"), ("APP_KEY_FILE", "b")]).is_err());
+    }
+
+    #[test]
+    fn a_setting_whose_name_ends_in_file_is_itself() {
+        let settings = with(&[("APP_KEYS_FILE", "/not/there")]).unwrap();
+        assert_eq!(settings.keys_file, "/not/there");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,7 +20,7 @@ use axum::{
 use futures::{FutureExt as _, future::BoxFuture, future::join_all};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::shutdown::Lifetime;
 
@@ -178,6 +178,32 @@ pub async fn listen(address: SocketAddr, router: Router) -> anyhow::Result<Socke
     });
     tracing::info!(address = %bound, "operations listener");
     Ok(bound)
+}
+
+/// Asks the listener at `address` whether its process is ready. Returns what it
+/// says. An address that means "all of them" is asked at loopback.
+///
+/// # Errors
+/// When nothing answers within `limit`, or it isn't ready.
+pub async fn ask_ready(address: SocketAddr, limit: Duration) -> anyhow::Result<String> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let host = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    let ask = async {
+        let mut stream = TcpStream::connect((host, address.port())).await?;
+        stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await?;
+        let mut answer = String::new();
+        stream.take(64 * 1024).read_to_string(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    let answer = tokio::time::timeout(limit, ask).await??;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    anyhow::ensure!(head.split(' ').nth(1) == Some("200"), "not ready: {body}");
+    Ok(body.to_owned())
 }
 
 async fn readyz(State(ops): State<Ops>) -> Response {

@@ -48,6 +48,9 @@ impl PostgresSettings {
                 ("statement_timeout", self.statement_timeout_ms.0.to_string()),
                 ("lock_timeout", self.lock_timeout_ms.0.to_string()),
                 ("idle_in_transaction_session_timeout", "10000".to_owned()),
+                // A statement ends when whoever wanted its answer has hung up;
+                // the server looks every so many milliseconds.
+                ("client_connection_check_interval", "50".to_owned()),
             ])
             .log_statements(tracing::log::LevelFilter::Trace)
             .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1));

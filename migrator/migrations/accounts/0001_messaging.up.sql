@@ -11,9 +11,13 @@ CREATE TABLE outbox (
     data              jsonb       NOT NULL CHECK (jsonb_typeof(data) = 'object'),
     traceparent       text        CHECK (length(traceparent) <= 55),
     occurred_at       timestamptz NOT NULL,
-    published_at      timestamptz
+    published_at      timestamptz,
+    -- NATS refuses more than a mebibyte; a row that can't leave would stay for ever.
+    CONSTRAINT outbox_data_is_small CHECK (octet_length(data::text) <= 65536)
 );
 CREATE INDEX outbox_unpublished ON outbox (position) WHERE published_at IS NULL;
+-- Whether an earlier event of the same aggregate still waits.
+CREATE INDEX outbox_unpublished_aggregate ON outbox (aggregate_id, position) WHERE published_at IS NULL;
 CREATE INDEX outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
 
 -- Wakes the relay at commit, so that an event leaves at once and the relay's

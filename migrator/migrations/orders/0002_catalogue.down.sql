@@ -4,5 +4,7 @@ DROP TABLE item_prices;
 DROP TABLE items;
 DROP FUNCTION items_begin_unsold();
 DROP TABLE currencies;
+DROP TEXT SEARCH CONFIGURATION catalogue;
+DROP EXTENSION unaccent;
 DROP EXTENSION btree_gist;
 DROP EXTENSION pg_trgm;

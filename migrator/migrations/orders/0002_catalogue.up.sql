@@ -4,6 +4,12 @@
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 -- Periods of one price exclude each other.
 CREATE EXTENSION IF NOT EXISTS btree_gist;
+-- "Garcia" finds "García".
+CREATE EXTENSION IF NOT EXISTS unaccent;
+
+CREATE TEXT SEARCH CONFIGURATION catalogue (COPY = english);
+ALTER TEXT SEARCH CONFIGURATION catalogue
+    ALTER MAPPING FOR hword, hword_part, word WITH unaccent, english_stem;
 
 CREATE TABLE currencies (
     -- ISO 4217.
@@ -25,9 +31,9 @@ CREATE TABLE items (
     -- Lower-case words, such as science-fiction.
     tags        text[]      NOT NULL DEFAULT '{}',
     search      tsvector    NOT NULL GENERATED ALWAYS AS (
-        setweight(to_tsvector('english'::regconfig, title), 'A')
-        || setweight(to_tsvector('english'::regconfig, author), 'B')
-        || setweight(to_tsvector('english'::regconfig, description), 'C')) STORED,
+        setweight(to_tsvector('catalogue'::regconfig, title), 'A')
+        || setweight(to_tsvector('catalogue'::regconfig, author), 'B')
+        || setweight(to_tsvector('catalogue'::regconfig, description), 'C')) STORED,
     created_at  timestamptz NOT NULL,
     updated_at  timestamptz NOT NULL,
     -- Set: it can't be found or bought any more, but orders still name it.

@@ -5,13 +5,14 @@ use super::{postgres_url, unique_name};
 use crate::config::ServerUrl;
 
 /// A database of one test's own, copied from a migrated template.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Database {
+    server: ServerUrl,
     name: String,
 }
 
 impl Database {
-    /// Makes a database. The first test that asks for `template` makes the
+    /// Makes a database on the shared server. The first test that asks for `template` makes the
     /// template too, by calling `migrate` with the superuser's URL of an empty
     /// database; change `template`'s name when the schema changes (a digest of
     /// the migrations does that by itself).
@@ -19,11 +20,23 @@ impl Database {
     /// # Panics
     /// When the server can't be reached or `migrate` panics.
     pub async fn create(template: &str, migrate: impl AsyncFnOnce(ServerUrl)) -> Self {
-        let server = postgres_url();
+        Self::create_on(postgres_url(), template, migrate).await
+    }
+
+    /// The same on another server, of which `server` is a superuser's URL: one
+    /// that the test does something to.
+    ///
+    /// # Panics
+    /// As [`Database::create`].
+    pub async fn create_on(
+        server: ServerUrl,
+        template: &str,
+        migrate: impl AsyncFnOnce(ServerUrl),
+    ) -> Self {
         let mut connection = PgConnection::connect(server.expose().as_str())
             .await
             .unwrap_or_else(|error| panic!("{server}: {error}"));
-        Self::ensure_template(&mut connection, template, migrate).await;
+        Self::ensure_template(&server, &mut connection, template, migrate).await;
         let name = unique_name();
         // One copy at a time: copying locks the template.
         connection
@@ -36,10 +49,11 @@ impl Database {
             .await
             .expect("a copy of the template");
         connection.close().await.expect("the connection closes");
-        Self { name }
+        Self { server, name }
     }
 
     async fn ensure_template(
+        server: &ServerUrl,
         connection: &mut PgConnection,
         template: &str,
         migrate: impl AsyncFnOnce(ServerUrl),
@@ -65,7 +79,7 @@ impl Database {
                     .await
                     .expect("an empty database");
             }
-            migrate(database_url(&draft, None)).await;
+            migrate(database_url(server, &draft, None)).await;
             let rename = format!("ALTER DATABASE {draft} RENAME TO {template}");
             connection
                 .execute(AssertSqlSafe(rename))
@@ -81,13 +95,13 @@ impl Database {
     /// The database's URL, as the superuser: for looking at what a program did.
     #[must_use]
     pub fn superuser_url(&self) -> ServerUrl {
-        database_url(&self.name, None)
+        database_url(&self.server, &self.name, None)
     }
 
     /// The database's URL as one of the services' roles.
     #[must_use]
     pub fn url_as(&self, role: &str) -> ServerUrl {
-        database_url(&self.name, Some(role))
+        database_url(&self.server, &self.name, Some(role))
     }
 
     /// The database's name.
@@ -97,8 +111,8 @@ impl Database {
     }
 }
 
-fn database_url(name: &str, role: Option<&str>) -> ServerUrl {
-    let mut url: Url = postgres_url().expose().clone();
+fn database_url(server: &ServerUrl, name: &str, role: Option<&str>) -> ServerUrl {
+    let mut url: Url = server.expose().clone();
     url.set_path(name);
     if let Some(role) = role {
         url.set_username(role).expect("a PostgreSQL URL has a user");

@@ -3,13 +3,16 @@
 //! `make test` starts one PostgreSQL, one Redis and one NATS and names them in
 //! `TEST_POSTGRES_URL` (a superuser's), `TEST_REDIS_URL` and `TEST_NATS_URL`.
 //! Each test has its own databases, key prefix and subjects on them, so tests
-//! run side by side.
+//! run side by side. A test that does something to a server has a [`Server`].
 
 mod clock;
 mod database;
+mod process;
+mod server;
 
 pub use clock::ManualClock;
 pub use database::Database;
+pub use server::Server;
 
 use crate::config::ServerUrl;
 

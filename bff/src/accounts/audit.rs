@@ -1,0 +1,99 @@
+//! The audit trail: append-only, kept for a year.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgExecutor, PgPool};
+use uuid::Uuid;
+
+/// What is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditEvent {
+    /// Someone registered.
+    Registered,
+    /// Someone signed in.
+    SignedIn,
+    /// A sign-in failed.
+    SignInFailed,
+    /// A one-time code was sent.
+    CodeSent,
+    /// A session was ended by its owner.
+    SignedOut,
+    /// A displaced refresh token was used.
+    RefreshTokenStolen,
+}
+
+impl AuditEvent {
+    /// As it is stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "user.registered",
+            Self::SignedIn => "session.opened",
+            Self::SignInFailed => "session.refused",
+            Self::CodeSent => "code.sent",
+            Self::SignedOut => "session.ended",
+            Self::RefreshTokenStolen => "session.stolen",
+        }
+    }
+}
+
+/// One line of the trail.
+#[derive(Debug, Clone)]
+pub struct AuditEntry {
+    /// Its id.
+    pub id: Uuid,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// What happened.
+    pub event: AuditEvent,
+    /// To whom, when that is known.
+    pub user_id: Option<Uuid>,
+    /// In which session.
+    pub session_id: Option<Uuid>,
+    /// From where.
+    pub ip: Option<IpAddr>,
+    /// By which program.
+    pub user_agent: Option<String>,
+    /// A masked identifier.
+    pub subject: Option<String>,
+    /// More, as a JSON object. Never a secret, code or token.
+    pub detail: Value,
+}
+
+/// Appends to the trail.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn append(executor: impl PgExecutor<'_>, entry: &AuditEntry) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO audit_log (id, at, event, user_id, actor_id, session_id, ip, user_agent, subject, detail)
+         VALUES ($1, $2, $3, $4, $4, $5, $6::text::inet, $7, $8, $9)",
+        entry.id,
+        entry.at,
+        entry.event.as_str(),
+        entry.user_id,
+        entry.session_id,
+        entry.ip.map(|ip| ip.to_string()),
+        entry.user_agent,
+        entry.subject,
+        entry.detail,
+    )
+    .execute(executor)
+    .await
+    .map(drop)
+}
+
+/// Deletes what was written before an instant. The database deletes nothing
+/// that is younger than 30 days: the trail can't be wiped through this.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn sweep(pool: &PgPool, before: DateTime<Utc>) -> sqlx::Result<()> {
+    while sqlx::query_scalar!(r#"SELECT audit_log_sweep($1) AS "more!""#, before)
+        .fetch_one(pool)
+        .await?
+    {}
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! What people sign in with.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use crate::identity::{
+    Role,
+    identifier::{Address, Identifier, Username},
+};
+
+/// Whether a user may sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "user_status", rename_all = "snake_case")]
+pub enum UserStatus {
+    /// Yes.
+    Active,
+    /// No, by an administrator's word.
+    Blocked,
+    /// Not until they come back.
+    Deactivated,
+    /// Never again; to be erased.
+    Deleted,
+    /// Nothing is left to sign in with.
+    Erased,
+}
+
+/// A user, as far as signing in needs it.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The user.
+    pub user_id: Uuid,
+    /// What the user may do.
+    pub role: Role,
+    /// Whether the user may sign in.
+    pub status: UserStatus,
+    /// The stored hash, when there is a password.
+    pub password: Option<String>,
+}
+
+/// Finds who has this identifier. An address counts only once it was verified.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn find(
+    executor: impl PgExecutor<'_>,
+    identifier: &Identifier,
+) -> sqlx::Result<Option<Credentials>> {
+    // One statement for the three kinds: the same work, whichever it is.
+    let (email, phone, username) = match identifier {
+        Identifier::Address(Address::Email(email)) => (Some(email.canonical()), None, None),
+        Identifier::Address(Address::Phone(phone)) => (None, Some(phone.e164()), None),
+        Identifier::Username(name) => (None, None, Some(name.canonical())),
+    };
+    sqlx::query_as!(
+        Credentials,
+        r#"SELECT u.id AS user_id, u.role AS "role: Role", u.status AS "status: UserStatus", c.password AS "password?"
+           FROM users u LEFT JOIN credentials c ON c.user_id = u.id
+           WHERE u.deleted_at IS NULL
+             AND (u.email_canonical = $1 AND u.email_verified_at IS NOT NULL
+                  OR u.phone = $2 AND u.phone_verified_at IS NOT NULL
+                  OR u.username_canonical = $3)"#,
+        email,
+        phone,
+        username,
+    )
+    .fetch_optional(executor)
+    .await
+}
+
+/// Someone who is about to exist, with the address that a code has proved.
+#[derive(Debug)]
+pub struct NewUser {
+    /// The id to be.
+    pub id: Uuid,
+    /// The proved address.
+    pub address: Address,
+    /// The name to sign in with, if any.
+    pub username: Option<Username>,
+    /// What they are called.
+    pub full_name: String,
+    /// When they were born, if they say.
+    pub birth_date: Option<NaiveDate>,
+    /// Now.
+    pub at: DateTime<Utc>,
+}
+
+/// Stores a user, customer by role.
+///
+/// # Errors
+/// When the store doesn't answer, or by unique constraint when the address or
+/// the user name is taken.
+pub async fn insert_user(executor: impl PgExecutor<'_>, user: &NewUser) -> sqlx::Result<()> {
+    let (email, email_canonical, phone) = match &user.address {
+        Address::Email(email) => (Some(email.address()), Some(email.canonical()), None),
+        Address::Phone(phone) => (None, None, Some(phone.e164())),
+    };
+    sqlx::query!(
+        "INSERT INTO users (id, username, username_canonical, full_name, birth_date,
+                            email, email_canonical, email_verified_at, phone, phone_verified_at,
+                            created_at, updated_at, last_login_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $6::text IS NOT NULL THEN $9::timestamptz END,
+                 $8, CASE WHEN $8::text IS NOT NULL THEN $9::timestamptz END, $9, $9, $9)",
+        user.id,
+        user.username.as_ref().map(Username::as_str),
+        user.username.as_ref().map(Username::canonical),
+        user.full_name,
+        user.birth_date,
+        email,
+        email_canonical,
+        phone,
+        user.at,
+    )
+    .execute(executor)
+    .await
+    .map(drop)
+}
+
+/// Stores a password's hash in place of any before.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn set_password(
+    executor: impl PgExecutor<'_>,
+    user_id: Uuid,
+    hash: &str,
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO credentials (user_id, password, changed_at) VALUES ($1, $2, $3)
+         ON CONFLICT (user_id) DO UPDATE SET password = excluded.password, changed_at = excluded.changed_at",
+        user_id,
+        hash,
+        at,
+    )
+    .execute(executor)
+    .await
+    .map(drop)
+}
+
+/// Replaces a hash by one with today's parameters, unless the password was
+/// changed meanwhile.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn rehash(
+    executor: impl PgExecutor<'_>,
+    user_id: Uuid,
+    before: &str,
+    hash: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE credentials SET password = $3 WHERE user_id = $1 AND password = $2",
+        user_id,
+        before,
+        hash,
+    )
+    .execute(executor)
+    .await
+    .map(drop)
+}
+
+/// Writes down when a user signed in last.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn signed_in(
+    executor: impl PgExecutor<'_>,
+    user_id: Uuid,
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE users SET last_login_at = $2 WHERE id = $1",
+        user_id,
+        at
+    )
+    .execute(executor)
+    .await
+    .map(drop)
+}

@@ -1,0 +1,225 @@
+//! Everything that handlers use, built once.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http::HeaderValue;
+use platform::{clock::SharedClock, nats::Nats, ops::Readiness, redis::Redis, shutdown::Lifetime};
+use sqlx::PgPool;
+
+use crate::{
+    cache::Cache,
+    config::{EnvironmentKind, Settings},
+    edge::{layers, router},
+    events::invalidation,
+    identity::{
+        code::Codes,
+        identifier::Region,
+        keys::{KeyFile, KeyRing, MasterKey},
+        password::Hasher,
+        session::Sessions,
+        sign_in::SignIn,
+        token::Tokens,
+    },
+    notify::Sealer,
+    screens::{Screens, Sources},
+    upstream::{Accounts, Budget, Orders},
+};
+
+/// What handlers share. Cloning is one reference count.
+#[derive(Clone)]
+pub struct AppState(Arc<App>);
+
+/// See [`AppState`].
+pub struct App {
+    /// The effective settings.
+    pub settings: Settings,
+    /// The clock.
+    pub clock: SharedClock,
+    /// When the process ends.
+    pub lifetime: Lifetime,
+    /// The accounts store.
+    pub accounts: PgPool,
+    /// What lists and pages read from.
+    pub sources: Sources,
+    /// What is kept of it.
+    pub cache: Cache,
+    /// The screens.
+    pub screens: Screens,
+    /// Signing up, in and out.
+    pub sign_in: SignIn,
+    /// Sessions.
+    pub sessions: Sessions,
+    /// Access tokens.
+    pub tokens: Tokens,
+    /// The region of phone numbers without `+`.
+    pub region: Region,
+    /// The OpenAPI document.
+    pub openapi: Bytes,
+    /// `Strict-Transport-Security`, when clients come by HTTPS.
+    pub hsts: Option<Arc<HeaderValue>>,
+    /// For `/readyz`.
+    pub readiness: Readiness,
+}
+
+impl std::ops::Deref for AppState {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for AppState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AppState")
+    }
+}
+
+impl AppState {
+    /// Builds everything and starts what runs in the background until
+    /// `lifetime` ends. No server has to be there yet.
+    ///
+    /// # Errors
+    /// When a setting can't be used.
+    pub async fn build(
+        settings: Settings,
+        clock: SharedClock,
+        lifetime: Lifetime,
+    ) -> anyhow::Result<Self> {
+        let master = master_key(&settings)?;
+        let keys = KeyRing::new(&KeyFile::read(&settings.tokens.keys_file)?)?;
+        let tokens = Tokens::new(keys, clock.clone(), settings.tokens.lifetime_s.delta());
+        let accounts = settings.postgres.pool("bff")?;
+        let redis = Redis::new(&settings.redis)?;
+        let nats = Nats::connect(&settings.nats, "bff").await?;
+
+        let sessions = Sessions::new(
+            redis.clone(),
+            nats.clone(),
+            clock.clone(),
+            settings.sessions.clone(),
+            tokens.clone(),
+            &master,
+        );
+        let codes = Codes::new(
+            redis.clone(),
+            accounts.clone(),
+            Sealer::new(master.derive("messages")),
+            clock.clone(),
+            settings.codes.clone(),
+            &master,
+        );
+        let sign_in = SignIn::new(
+            accounts.clone(),
+            redis.clone(),
+            clock.clone(),
+            Hasher::new(&settings.passwords)?,
+            codes,
+            sessions.clone(),
+            &master,
+        );
+        let budget = Budget::default();
+        let sources = Sources {
+            accounts: Accounts::new(
+                &settings.postgres,
+                &settings.reads,
+                budget.clone(),
+                clock.clone(),
+            )?,
+            orders: Orders::new(&settings.orders, tokens.clone(), &budget, &clock)?,
+        };
+        let cache = Cache::new(&settings.cache, Some(redis.clone()), clock.clone());
+        let screens = Screens::new(
+            &settings.screens,
+            sources.clone(),
+            cache.clone(),
+            clock.clone(),
+        );
+        lifetime.spawn(invalidation::keep_in_step(
+            cache.clone(),
+            nats.clone(),
+            lifetime.clone(),
+        ));
+        let follow = sessions.revocations().clone().follow(
+            redis.clone(),
+            nats.clone(),
+            clock.clone(),
+            lifetime.clone(),
+        );
+        lifetime.spawn(follow);
+        lifetime.spawn(
+            tokens
+                .clone()
+                .follow(settings.tokens.keys_file.clone(), lifetime.clone()),
+        );
+
+        let readiness = readiness(&accounts, &redis, &nats);
+        let hsts = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        Ok(Self(Arc::new(App {
+            region: settings
+                .codes
+                .default_region
+                .parse()
+                .context("BFF_CODES__DEFAULT_REGION")?,
+            hsts: settings.http.tls.then(|| Arc::new(hsts)),
+            openapi: router::openapi()?.into(),
+            readiness,
+            sources,
+            cache,
+            screens,
+            tokens,
+            sessions,
+            sign_in,
+            accounts,
+            lifetime,
+            clock,
+            settings,
+        })))
+    }
+
+    /// The routes with everything around them.
+    pub fn router(&self) -> axum::Router {
+        layers::around(router::routes(self), self)
+    }
+}
+
+/// Nothing stops traffic: each part of the edge lives with the loss of any of
+/// these in its own way, and a restart or another replica would change nothing.
+fn readiness(accounts: &PgPool, redis: &Redis, nats: &Nats) -> Readiness {
+    let redis = redis.clone();
+    with_stores(Readiness::default(), accounts, nats).optional("redis", move || {
+        let redis = redis.clone();
+        async move { redis.ping().await.map_err(|error| error.to_string()) }
+    })
+}
+
+/// Adds what `serve` and `worker` both depend on.
+pub(crate) fn with_stores(readiness: Readiness, accounts: &PgPool, nats: &Nats) -> Readiness {
+    let (accounts, nats) = (accounts.clone(), nats.clone());
+    readiness
+        .optional("postgres", move || {
+            let accounts = accounts.clone();
+            async move {
+                let alive = sqlx::query("SELECT 1").execute(&accounts).await;
+                alive.map(drop).map_err(|error| error.to_string())
+            }
+        })
+        .optional("nats", move || {
+            let nats = nats.clone();
+            async move { nats.check() }
+        })
+}
+
+/// The configured master key. A developer who has none gets one that is the
+/// same for all and protects nothing.
+pub(crate) fn master_key(settings: &Settings) -> anyhow::Result<MasterKey> {
+    const VARIABLE: &str = "BFF_SECRETS__MASTER_KEY";
+    let secret = &settings.secrets.master_key;
+    if secret.is_empty() && settings.environment == EnvironmentKind::Development {
+        tracing::warn!("{VARIABLE} isn't set: using a key that everyone knows");
+        return Ok(MasterKey::of_nobody());
+    }
+    MasterKey::from_base64(secret).context(VARIABLE)
+}

@@ -1,0 +1,162 @@
+//! The tier in Redis, which all replicas share.
+//!
+//! Each tag has a *mark* there: a random number that changes when what the tag
+//! stands for changes. A value carries the marks that were read before it was
+//! fetched, and counts only while they are the same. So a change is one write,
+//! however many values it makes old, and a replica that fetched before the
+//! change can't bring the old value back by storing it late.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use platform::{clock::SharedClock, redis::Redis};
+use redis::{Cmd, FromRedisValue, RedisError, cmd};
+
+use super::{
+    CacheSettings,
+    entry::{Entry, LONGEST, Marks, millis},
+    key::{Key, Tag},
+};
+use crate::upstream::{Budget, CallError, Deadline, Guard, Policy};
+
+/// Replicas' clocks may be apart by so much, in milliseconds.
+const SKEW_MS: i64 = 1_000;
+
+#[derive(Debug)]
+pub(super) struct SharedTier {
+    redis: Redis,
+    guard: Guard,
+    limit: Duration,
+    clock: SharedClock,
+    /// Values fetched before this may have been changed since, while Redis
+    /// could not be told.
+    distrusted: AtomicI64,
+}
+
+impl SharedTier {
+    pub(super) fn new(redis: Redis, settings: &CacheSettings, clock: SharedClock) -> Self {
+        let limit = settings.redis_limit_ms.duration();
+        let policy = Policy {
+            concurrency: settings.redis_concurrency,
+            wait: Duration::ZERO,
+            retries: 0,
+            hedge: false,
+            patience: limit / 2,
+        };
+        let names = ["redis", "cache"];
+        let guard = Guard::new(
+            names,
+            policy,
+            &settings.redis_breaker,
+            Budget::default(),
+            clock.clone(),
+        );
+        let distrusted = AtomicI64::new(i64::MIN);
+        Self {
+            redis,
+            guard,
+            limit,
+            clock,
+            distrusted,
+        }
+    }
+
+    /// The value, if there is a good one, and the marks under which it or its
+    /// successor counts. None when Redis doesn't answer.
+    pub(super) async fn get(
+        &self,
+        key: &Key,
+        deadline: Deadline,
+    ) -> Option<(Option<Entry>, Marks)> {
+        let mut mget = cmd("MGET");
+        mget.arg(self.value_key(key));
+        for tag in key.tags().into_iter().flatten() {
+            mget.arg(self.mark_key(tag));
+        }
+        let limit = deadline.part(self.limit, Duration::ZERO);
+        let mut found: Vec<Option<Vec<u8>>> = self.run(limit, &mget).await.ok()?;
+        let mut marks = Marks::default();
+        for (mark, found) in marks.iter_mut().zip(&found[1..]) {
+            let bytes = found.as_deref().and_then(|bytes| bytes.try_into().ok());
+            *mark = bytes.map_or(0, u64::from_be_bytes);
+        }
+        let entry = found[0]
+            .take()
+            .and_then(|bytes| Entry::decode(bytes.into()));
+        let now = self.clock.now_ms();
+        let good = |(entry, under): &(Entry, Marks)| {
+            let times = entry.times();
+            *under == marks && now < times.hard && times.fetched > self.distrusted.load(Relaxed)
+        };
+        Some((entry.filter(good).map(|(entry, _)| entry), marks))
+    }
+
+    /// Stores a value that was fetched under these marks. Nobody waits for it.
+    pub(super) fn put(self: &Arc<Self>, key: &Key, entry: &Entry, marks: &Marks) {
+        let left = entry.times().hard - self.clock.now_ms();
+        let mut set = cmd("SET");
+        set.arg(self.value_key(key))
+            .arg(&entry.encode(marks)[..])
+            .arg("PX")
+            .arg(left.max(1));
+        self.send(set);
+    }
+
+    /// Removes one value. Nobody waits for it.
+    pub(super) fn remove(self: &Arc<Self>, key: &Key) {
+        let mut del = cmd("DEL");
+        del.arg(self.value_key(key));
+        self.send(del);
+    }
+
+    /// Makes every value of this tag old, for all replicas.
+    pub(super) async fn mark(&self, tag: Tag) {
+        // It outlives every value that it makes old.
+        let keep = millis(LONGEST) + 60_000;
+        let mark = rand::random_range(1..=u64::MAX).to_be_bytes();
+        let mut set = cmd("SET");
+        set.arg(self.mark_key(tag))
+            .arg(&mark[..])
+            .arg("PX")
+            .arg(keep);
+        let outcome: Result<(), _> = self.run(Deadline::within(self.limit), &set).await;
+        if outcome.is_err() {
+            self.distrusted
+                .fetch_max(self.clock.now_ms() + SKEW_MS, Relaxed);
+        }
+    }
+
+    fn send(self: &Arc<Self>, command: Cmd) {
+        let tier = self.clone();
+        // The guard bounds how many there are, and for how long.
+        tokio::spawn(async move {
+            let _: Result<(), _> = tier.run(Deadline::within(tier.limit), &command).await;
+        });
+    }
+
+    async fn run<T: FromRedisValue>(
+        &self,
+        deadline: Deadline,
+        command: &Cmd,
+    ) -> Result<T, CallError> {
+        let call = || async {
+            let answer = command.query_async(&mut self.redis.hot()).await;
+            answer.map_err(|error: RedisError| CallError::unavailable(error))
+        };
+        let outcome = self.guard.call(deadline, call).await;
+        outcome.inspect_err(|error| tracing::debug!(%error, "the shared cache didn't answer"))
+    }
+
+    fn value_key(&self, key: &Key) -> String {
+        self.redis.key(&format!("cache:value:{}", key.text()))
+    }
+
+    fn mark_key(&self, tag: Tag) -> String {
+        self.redis.key(&format!("cache:mark:{}", tag.text()))
+    }
+}

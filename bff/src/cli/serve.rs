@@ -1,0 +1,113 @@
+use std::time::Duration;
+
+use anyhow::Context as _;
+use platform::{clock::SharedClock, nats::Nats, ops, shutdown::Lifetime, telemetry};
+use tokio::net::TcpListener;
+
+use crate::{
+    app::{AppState, master_key},
+    config::{EnvironmentKind, Settings},
+    edge,
+    events::worker::Worker,
+    notify::{Mailer, Notifier, Sealer, SmsSender},
+};
+
+/// How long background tasks have to end after the last request.
+const BACKGROUND_LIMIT: Duration = Duration::from_secs(5);
+
+pub(super) async fn serve(settings: Settings, clock: SharedClock) -> anyhow::Result<()> {
+    let telemetry = start("bff", &settings)?;
+    let metrics = telemetry::metrics_handle();
+    let lifetime = Lifetime::until_signalled()?;
+    lifetime.spawn(telemetry::upkeep(metrics.clone(), lifetime.clone()));
+
+    let http = settings.http.clone();
+    let ops_address = settings.ops.listen;
+    let state = AppState::build(settings, clock, lifetime.clone()).await?;
+    ops::listen(
+        ops_address,
+        ops::router(state.readiness.clone(), metrics, lifetime.clone()),
+    )
+    .await?;
+    let listener = TcpListener::bind(http.listen)
+        .await
+        .with_context(|| format!("BFF_HTTP__LISTEN: can't bind {}", http.listen))?;
+    tracing::info!(address = %http.listen, "public listener");
+    edge::serve::serve(listener, state.router(), &http, &lifetime).await;
+
+    lifetime.finish(BACKGROUND_LIMIT).await;
+    telemetry.shutdown().await;
+    Ok(())
+}
+
+pub(super) async fn work(settings: Settings, clock: SharedClock) -> anyhow::Result<()> {
+    let telemetry = start("bff-worker", &settings)?;
+    let metrics = telemetry::metrics_handle();
+    let lifetime = Lifetime::until_signalled()?;
+    lifetime.spawn(telemetry::upkeep(metrics.clone(), lifetime.clone()));
+
+    let worker = worker(&settings, clock).await?;
+    let readiness = worker_readiness(&worker);
+    let router = ops::router(readiness, metrics, lifetime.clone());
+    ops::listen(settings.worker.listen, router).await?;
+    worker.run(&lifetime).await;
+
+    lifetime.finish(BACKGROUND_LIMIT).await;
+    telemetry.shutdown().await;
+    Ok(())
+}
+
+/// Everything that the background half of the edge works with.
+///
+/// # Errors
+/// When a setting can't be used.
+pub async fn worker(settings: &Settings, clock: SharedClock) -> anyhow::Result<Worker> {
+    let pool = settings.postgres.pool("bff-worker")?;
+    let notifier = Notifier {
+        pool: pool.clone(),
+        sealer: Sealer::new(master_key(settings)?.derive("messages")),
+        clock: clock.clone(),
+        mailer: Mailer::new(&settings.mail)?,
+        sms: SmsSender::new(&settings.sms, http_client()?)?,
+        development: settings.environment == EnvironmentKind::Development,
+    };
+    let nats = Nats::connect(&settings.nats, "bff-worker").await?;
+    Ok(Worker {
+        pool,
+        nats,
+        clock,
+        notifier,
+        settings: settings.events.clone(),
+    })
+}
+
+fn worker_readiness(worker: &Worker) -> ops::Readiness {
+    let (pool, nats) = (worker.pool.clone(), worker.nats.clone());
+    crate::app::with_stores(ops::Readiness::default(), &pool, &nats)
+}
+
+/// The client of every outgoing call but those to the orders service.
+fn http_client() -> anyhow::Result<reqwest::Client> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that builds the client"
+    )]
+    let client = reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .timeout(Duration::from_secs(10))
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(8)
+        .build()?;
+    Ok(client)
+}
+
+/// What every long-running command begins with.
+fn start(service: &'static str, settings: &Settings) -> anyhow::Result<telemetry::Telemetry> {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("a TLS provider is installed already"))?;
+    let telemetry = telemetry::init(service, &settings.telemetry)?;
+    let _ = telemetry::metrics_handle();
+    telemetry::describe_build(service);
+    Ok(telemetry)
+}

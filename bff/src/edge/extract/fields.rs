@@ -1,0 +1,226 @@
+//! Reading the fields of a body, a form or a query: every fault is found and
+//! named, unknown fields among them.
+
+use std::borrow::Cow;
+
+use chrono::NaiveDate;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::edge::error::{ApiError, FieldError};
+
+/// Why a value was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// For programs, such as `too_short`.
+    pub code: Cow<'static, str>,
+    /// For people.
+    pub detail: String,
+}
+
+impl Invalid {
+    /// A reason.
+    pub fn new(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            detail: detail.into(),
+        }
+    }
+
+    /// The reason for a value of the wrong JSON type.
+    #[must_use]
+    pub fn wrong_type(expected: &str) -> Self {
+        Self::new("wrong_type", format!("expected {expected}"))
+    }
+}
+
+/// A type that a field can have.
+pub trait FromField: Sized {
+    /// Reads a value; in a query or a form it is always a text.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    fn from_field(value: Value) -> Result<Self, Invalid>;
+
+    /// What a missing field stands for.
+    ///
+    /// # Errors
+    /// When there has to be one.
+    fn missing() -> Result<Self, Invalid> {
+        Err(Invalid::new("required", "this field is required"))
+    }
+}
+
+/// A set of fields that is read as a whole; see [`request!`](crate::request).
+pub trait FromFields: Sized {
+    /// Reads every field that it knows.
+    fn from_fields(fields: &mut Fields) -> Option<Self>;
+}
+
+/// Where the fields stand, which decides how a fault is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In a JSON body or a form: named by a JSON pointer.
+    Body,
+    /// In the query: named as they are.
+    Query,
+}
+
+/// The fields that were sent, and the faults found so far.
+#[derive(Debug)]
+pub struct Fields {
+    place: Place,
+    values: Map<String, Value>,
+    errors: Vec<FieldError>,
+}
+
+impl Fields {
+    /// Reads `T` and refuses what it doesn't know.
+    ///
+    /// # Errors
+    /// All faults at once.
+    pub fn read<T: FromFields>(place: Place, values: Map<String, Value>) -> Result<T, ApiError> {
+        let mut fields = Self {
+            place,
+            values,
+            errors: Vec::new(),
+        };
+        let read = T::from_fields(&mut fields);
+        let unknown: Vec<String> = fields.values.keys().take(16).cloned().collect();
+        for name in unknown {
+            fields.fault(
+                &name,
+                Invalid::new("unknown_field", "there is no such field"),
+            );
+        }
+        match read {
+            Some(read) if fields.errors.is_empty() => Ok(read),
+            _ => Err(ApiError::invalid(fields.errors)),
+        }
+    }
+
+    /// Takes one field. A fault is kept for the answer.
+    pub fn take<T: FromField>(&mut self, name: &'static str) -> Option<T> {
+        let read = match self.values.remove(name) {
+            Some(value) => T::from_field(value),
+            None => T::missing(),
+        };
+        read.map_err(|invalid| self.fault(name, invalid)).ok()
+    }
+
+    fn fault(&mut self, name: &str, invalid: Invalid) {
+        let pointer = match self.place {
+            Place::Body => format!("/{}", name.replace('~', "~0").replace('/', "~1")),
+            Place::Query => name.to_owned(),
+        };
+        self.errors
+            .push(FieldError::new(pointer, invalid.code, invalid.detail));
+    }
+}
+
+/// Declares a request's fields and how they are read. Derive `ToSchema` for a
+/// body or `IntoParams` for a query, for the OpenAPI document.
+#[macro_export]
+macro_rules! request {
+    ($(#[$meta:meta])* $visibility:vis struct $name:ident {
+        $($(#[$field_meta:meta])* $field:ident: $type:ty),* $(,)?
+    }) => {
+        $(#[$meta])*
+        #[derive(Debug)]
+        $visibility struct $name { $($(#[$field_meta])* pub $field: $type),* }
+
+        impl $crate::edge::extract::FromFields for $name {
+            fn from_fields(fields: &mut $crate::edge::extract::Fields) -> Option<Self> {
+                // All fields are read before any fault counts.
+                $(let $field = fields.take::<$type>(stringify!($field));)*
+                Some(Self { $($field: $field?),* })
+            }
+        }
+    };
+}
+
+/// Texts that no field takes are longer than this; each type has its own limit.
+const MAX_TEXT: usize = 4096;
+
+impl FromField for String {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        let Value::String(text) = value else {
+            return Err(Invalid::wrong_type("a string"));
+        };
+        if text.len() > MAX_TEXT {
+            return Err(Invalid::new(
+                "too_long",
+                format!("at most {MAX_TEXT} bytes"),
+            ));
+        }
+        if text.contains('\0') {
+            return Err(Invalid::new(
+                "invalid_character",
+                "a NUL character can't be stored",
+            ));
+        }
+        Ok(text)
+    }
+}
+
+impl FromField for Uuid {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        parsed(value, "invalid_uuid", "expected a UUID")
+    }
+}
+
+impl FromField for NaiveDate {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        parsed(value, "invalid_date", "expected a date such as 1990-12-31")
+    }
+}
+
+impl<T: FromField> FromField for Option<T> {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        match value {
+            Value::Null => Ok(None),
+            value => T::from_field(value).map(Some),
+        }
+    }
+
+    fn missing() -> Result<Self, Invalid> {
+        Ok(None)
+    }
+}
+
+/// Reads a text through `FromStr`.
+///
+/// # Errors
+/// `code` and `detail` when it doesn't parse.
+pub fn parsed<T: std::str::FromStr>(
+    value: Value,
+    code: &'static str,
+    detail: &'static str,
+) -> Result<T, Invalid> {
+    String::from_field(value)?
+        .parse()
+        .map_err(|_| Invalid::new(code, detail))
+}
+
+/// How many entries a page of a list has: 1 to 100, 20 unless told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
+#[schema(value_type = u8, minimum = 1, maximum = 100, default = 20)]
+pub struct Limit(pub u8);
+
+impl FromField for Limit {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        let limit = match value {
+            Value::String(text) => text.parse().ok(),
+            Value::Number(number) => number.as_u64().and_then(|n| u8::try_from(n).ok()),
+            _ => None,
+        };
+        limit
+            .filter(|limit| (1..=100).contains(limit))
+            .map(Self)
+            .ok_or_else(|| Invalid::new("out_of_range", "expected a number from 1 to 100"))
+    }
+
+    fn missing() -> Result<Self, Invalid> {
+        Ok(Self(20))
+    }
+}

@@ -1,0 +1,74 @@
+//! Everything that stands around every route, outermost first.
+
+use std::any::Any;
+
+use axum::{Router, body::Body, response::Response};
+use http::{HeaderName, HeaderValue, Method, header};
+use tower::ServiceBuilder;
+use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
+
+use super::{error::ApiError, observe::Observe, request_id};
+use crate::app::AppState;
+
+/// Puts the layers around the routes.
+pub fn around(router: Router, state: &AppState) -> Router {
+    router.layer(
+        ServiceBuilder::new()
+            // Request id, client address, log line, metrics, problem bodies,
+            // security headers, the limit on a request's time.
+            .layer(Observe::new(state.clone()))
+            .map_response(|response: http::Response<_>| response.map(Body::new))
+            .layer(CatchPanicLayer::custom(panicked))
+            // Preflights are answered here, before anything counts them.
+            .option_layer(cors(&state.settings.http.allowed_origins.0)),
+    )
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the layer gives it by value")]
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let reason = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without words");
+    axum::response::IntoResponse::into_response(ApiError::internal(reason))
+}
+
+/// Pages of these origins, and no others, may call the API with the cookie.
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    let origins: Vec<HeaderValue> = origins
+        .iter()
+        .filter_map(|origin| HeaderValue::from_str(origin).ok())
+        .collect();
+    (!origins.is_empty()).then(|| {
+        CorsLayer::new()
+            .allow_origin(origins)
+            .allow_credentials(true)
+            .allow_methods([
+                Method::GET,
+                Method::POST,
+                Method::PUT,
+                Method::PATCH,
+                Method::DELETE,
+            ])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                header::IF_MATCH,
+                header::IF_NONE_MATCH,
+                HeaderName::from_static("idempotency-key"),
+                HeaderName::from_static("x-csrf"),
+                HeaderName::from_static("x-deadline-ms"),
+                request_id::HEADER,
+            ])
+            .expose_headers([
+                header::ETAG,
+                header::RETRY_AFTER,
+                HeaderName::from_static("ratelimit"),
+                HeaderName::from_static("ratelimit-policy"),
+                HeaderName::from_static("idempotent-replayed"),
+                request_id::HEADER,
+            ])
+            .max_age(std::time::Duration::from_secs(600))
+    })
+}

@@ -1,0 +1,16 @@
+//! HTTP: how requests come in, and how answers and errors go out.
+
+pub mod authenticate;
+pub mod client_address;
+pub mod csrf;
+pub mod error;
+pub mod extract;
+pub mod layers;
+pub mod observe;
+pub mod openapi;
+mod problem;
+mod red;
+pub mod request_id;
+pub mod router;
+pub mod serve;
+mod trace;

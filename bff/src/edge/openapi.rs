@@ -1,0 +1,74 @@
+//! What the OpenAPI document says beyond its paths.
+
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        Components, ContentBuilder, HeaderBuilder, Ref, RefOr, ResponseBuilder,
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+use super::{
+    authenticate::SESSION_COOKIE,
+    error::{FieldError, Problem},
+};
+
+/// The document that the routes are added to.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Portico",
+        description = "One edge for a frontend: identity, money, catalogue and orders, and screens \
+                       that answer even when a service behind is down.\n\n\
+                       Errors are `application/problem+json` (RFC 9457); `code` says which, and \
+                       `/problems/{code}` explains it.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    components(schemas(Problem, FieldError)),
+    modifiers(&Common)
+)]
+pub struct Document;
+
+struct Common;
+
+impl Modify for Common {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_with(Components::new);
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("PASETO v4.public");
+        components.add_security_scheme("access_token", SecurityScheme::Http(bearer.build()));
+        let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE)));
+        components.add_security_scheme("session_cookie", cookie);
+    }
+}
+
+/// What every operation may answer besides what it says itself: any problem.
+pub fn add_problems(document: &mut utoipa::openapi::OpenApi) {
+    let problem = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
+    let request_id = HeaderBuilder::new()
+        .description(Some("Ties the answer to its log lines"))
+        .build();
+    let response = ResponseBuilder::new()
+        .description("A problem; `code` says which")
+        .content("application/problem+json", problem)
+        .header("X-Request-Id", request_id)
+        .build();
+    for item in document.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.patch,
+            &mut item.delete,
+        ];
+        for operation in operations.into_iter().flatten() {
+            let responses = &mut operation.responses.responses;
+            responses
+                .entry("default".into())
+                .or_insert_with(|| RefOr::T(response.clone()));
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The codes of `application/problem+json` answers (RFC 9457), each with its
+//! status, title and the page at `/problems/{code}`.
+
+use http::StatusCode;
+
+// Each variant's documentation is also the text of its page, so it speaks to
+// the person who writes the client.
+macro_rules! codes {
+    ($($name:ident = $text:literal, $status:ident, $title:literal, $page:literal;)*) => {
+        /// What went wrong, as a client's program reads it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $(#[doc = $page] $name),* }
+
+        impl Code {
+            /// Every code that the program sends.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The code's text.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+
+            /// The status it is sent with.
+            #[must_use]
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status),* }
+            }
+
+            /// A short sentence that is the same for every occurrence.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title),* }
+            }
+
+            /// What it means and what to do: the text of `/problems/{code}`.
+            #[must_use]
+            pub const fn page(self) -> &'static str {
+                match self { $(Self::$name => $page),* }
+            }
+        }
+    };
+}
+
+codes! {
+    InvalidRequest = "invalid_request", BAD_REQUEST, "The request is not well-formed",
+        "The request can't be understood: its JSON is broken, or a field is missing, unknown or malformed. `errors` lists every field at fault. Sending the same again won't help.";
+    Unauthenticated = "unauthenticated", UNAUTHORIZED, "Sign in first",
+        "The request proves no session: nothing was sent, or what was sent is malformed, expired or revoked. Refresh the access token, or sign in again.";
+    InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "These credentials are not right",
+        "Identifier and password don't belong together. The answer is the same whatever of it is wrong.";
+    Forbidden = "forbidden", FORBIDDEN, "Not allowed",
+        "The caller is known and may not do this.";
+    Csrf = "csrf", FORBIDDEN, "The request could come from another site",
+        "A request that changes something with the session cookie needs the header `X-CSRF: 1`, an `Origin` that is allowed, and must not come from another site.";
+    NotFound = "not_found", NOT_FOUND, "There is no such thing",
+        "Nothing is here, or nothing that the caller may see.";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Not with this method",
+        "The path exists and doesn't answer to this method; the `Allow` header lists those it does.";
+    Conflict = "conflict", CONFLICT, "Already taken",
+        "What the request wants to make exists already. `errors[].pointer` names what is taken.";
+    EtagMismatch = "etag_mismatch", PRECONDITION_FAILED, "It has changed meanwhile",
+        "The `If-Match` header names an older version. Read it again and decide anew.";
+    TooLarge = "content_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
+        "Bodies may have 256 KiB at most.";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Not in this format",
+        "Send `Content-Type: application/json`, in UTF-8.";
+    InvalidCode = "invalid_code", UNPROCESSABLE_ENTITY, "This code is not right",
+        "The one-time code is wrong, used, expired, or was never sent; the answer is the same for all of these. Ask for a new one.";
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests",
+        "A limit was reached. `Retry-After` says how many seconds to wait, `RateLimit` which limit it was.";
+    ClientClosedRequest = "client_closed_request", BAD_REQUEST, "The request was not sent completely",
+        "The connection broke off before the whole body had arrived.";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Something broke here",
+        "A fault of this service. It has been logged under the `request_id`.";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Something this needs is down",
+        "A service that this request needs doesn't answer. Try again after `Retry-After` seconds.";
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too busy just now",
+        "There is more work than can be done. Nothing was begun; try again after `Retry-After` seconds.";
+    DeadlineExceeded = "deadline_exceeded", GATEWAY_TIMEOUT, "It took too long",
+        "The answer wasn't ready within the time limit.";
+}
+
+impl Code {
+    /// The code of a text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+}

@@ -1,0 +1,69 @@
+//! Every route, one line each.
+
+use anyhow::Context as _;
+use axum::{Router, routing::get};
+use http::{HeaderValue, header};
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::OpenApi as _;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::{
+    error::{ApiError, Code},
+    openapi::{Document, add_problems},
+};
+use crate::{
+    app::AppState,
+    handlers::{auth, me, pages, sessions, well_known},
+};
+
+/// The routes of the public listener, without the layers around them.
+pub fn routes(state: &AppState) -> Router {
+    let (router, _) = documented().split_for_parts();
+    router
+        .route("/openapi.json", get(pages::openapi))
+        .merge(docs())
+        .fallback(|| async { ApiError::new(Code::NotFound) })
+        .method_not_allowed_fallback(|| async { ApiError::new(Code::MethodNotAllowed) })
+        .with_state(state.clone())
+}
+
+/// The interactive documentation, every file of it from this program.
+fn docs() -> Router<AppState> {
+    let config = Config::from("/openapi.json").validator_url("none");
+    let policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                  base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
+    let pages: Router<AppState> = SwaggerUi::new("/docs").config(config).into();
+    pages.layer(SetResponseHeaderLayer::overriding(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(policy),
+    ))
+}
+
+/// The OpenAPI document, as JSON.
+///
+/// # Errors
+/// Never for a document that a test has seen.
+pub fn openapi() -> anyhow::Result<String> {
+    let (_, mut document) = documented().split_for_parts();
+    add_problems(&mut document);
+    document.to_pretty_json().context("the OpenAPI document")
+}
+
+#[rustfmt::skip]
+fn documented() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        // Identity
+        .routes(routes!(auth::verify_code))           // POST   /v1/auth/verify-code
+        .routes(routes!(auth::register))              // POST   /v1/auth/register
+        .routes(routes!(auth::login))                 // POST   /v1/auth/login
+        .routes(routes!(auth::refresh))               // POST   /v1/auth/refresh
+        .routes(routes!(auth::logout))                // POST   /v1/auth/logout
+        .routes(routes!(sessions::list))              // GET    /v1/auth/sessions
+        .routes(routes!(sessions::end))               // DELETE /v1/auth/sessions/{id}
+        .routes(routes!(me::show))                    // GET    /v1/me
+        .routes(routes!(well_known::paseto_keys))     // GET    /.well-known/paseto-keys
+        // Pages
+        .routes(routes!(pages::problems))             // GET    /problems
+        .routes(routes!(pages::problem))              // GET    /problems/{code}
+}

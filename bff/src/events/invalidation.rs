@@ -1,0 +1,101 @@
+//! What this process may no longer believe after an event: every replica hears
+//! every event and drops what it had cached.
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
+use platform::{
+    consumer::{Delivery, Feed, Signal},
+    nats::{Nats, Stream},
+    shutdown::Lifetime,
+};
+use proto::events::{
+    AccountUpdated, Event, ItemDeleted, ItemUpdated, OrderCancelled, OrderCreated, OrderExpired,
+    OrderFulfilled, OrderPaid, SessionRevoked, TransferPosted, UserRegistered, UserUpdated,
+};
+use tokio::sync::Notify;
+
+use crate::cache::{Cache, Invalidate};
+
+/// More changes at once than this are taken for [`Invalidate::Everything`].
+const MOST: usize = 1_000;
+
+/// Keeps a cache in step with both stores until the process ends.
+pub async fn keep_in_step(cache: Cache, nats: Nats, lifetime: Lifetime) {
+    let (waiting, arrived) = (Mutex::new(HashSet::new()), Notify::new());
+    let lock = || waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    let note = |what| {
+        let mut waiting = lock();
+        waiting.insert(what);
+        if waiting.len() > MOST {
+            *waiting = HashSet::from([Invalidate::Everything]);
+        }
+        arrived.notify_one();
+    };
+    let drop_each = async {
+        loop {
+            arrived.notified().await;
+            let all = std::mem::take(&mut *lock());
+            for what in all {
+                cache.invalidate(what).await;
+            }
+        }
+    };
+    tokio::select! {
+        () = follow(nats, &lifetime, note) => {}
+        () = drop_each => {}
+    }
+}
+
+/// Calls `drop` for each change in either store until the process ends. It must
+/// be quick, and whatever was read before the call and is stored after it must
+/// not count.
+///
+/// [`Invalidate::Everything`] comes first, after each lost connection, and for
+/// an event that this version doesn't know.
+pub async fn follow(nats: Nats, lifetime: &Lifetime, drop: impl Fn(Invalidate) + Send + Sync) {
+    let tell = |signal| match signal {
+        Signal::Reset => drop(Invalidate::Everything),
+        Signal::Event(delivery) => scopes(&delivery).into_iter().for_each(&drop),
+    };
+    let accounts = Feed::new(nats.clone(), Stream::Accounts);
+    let orders = Feed::new(nats, Stream::Orders);
+    tokio::join!(accounts.run(lifetime, tell), orders.run(lifetime, tell));
+}
+
+fn scopes(delivery: &Delivery) -> Vec<Invalidate> {
+    use Invalidate::{Item, User};
+    match delivery.event_type.as_str() {
+        UserRegistered::SUBJECT => read(delivery, |e: UserRegistered| vec![User(e.user_id)]),
+        UserUpdated::SUBJECT => read(delivery, |e: UserUpdated| vec![User(e.user_id)]),
+        // Sessions aren't cached; revocation has its own way.
+        SessionRevoked::SUBJECT => Vec::new(),
+        TransferPosted::SUBJECT => read(delivery, |e: TransferPosted| {
+            e.user_ids.into_iter().map(User).collect()
+        }),
+        AccountUpdated::SUBJECT => read(delivery, |e: AccountUpdated| vec![User(e.user_id)]),
+        ItemUpdated::SUBJECT => read(delivery, |e: ItemUpdated| vec![Item(e.item_id)]),
+        ItemDeleted::SUBJECT => read(delivery, |e: ItemDeleted| vec![Item(e.item_id)]),
+        OrderCreated::SUBJECT => read(delivery, |e: OrderCreated| vec![User(e.user_id)]),
+        OrderPaid::SUBJECT => read(delivery, |e: OrderPaid| vec![User(e.user_id)]),
+        OrderCancelled::SUBJECT => read(delivery, |e: OrderCancelled| vec![User(e.user_id)]),
+        OrderExpired::SUBJECT => read(delivery, |e: OrderExpired| vec![User(e.user_id)]),
+        OrderFulfilled::SUBJECT => read(delivery, |e: OrderFulfilled| vec![User(e.user_id)]),
+        _ => vec![Invalidate::Everything],
+    }
+}
+
+fn read<E: Event>(
+    delivery: &Delivery,
+    scopes: impl FnOnce(E) -> Vec<Invalidate>,
+) -> Vec<Invalidate> {
+    match delivery.json() {
+        Ok(event) => scopes(event),
+        Err(reason) => {
+            tracing::warn!(event_type = delivery.event_type, %reason, "unreadable event");
+            vec![Invalidate::Everything]
+        }
+    }
+}

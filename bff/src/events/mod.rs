@@ -1,0 +1,11 @@
+//! What happens because of events: [`worker`] publishes them and does what
+//! they ask for, [`invalidation`] tells this very process what it may no
+//! longer believe, [`dead_letters`] shows an operator what failed.
+
+pub mod dead_letters;
+pub mod invalidation;
+pub mod settings;
+pub mod worker;
+
+/// The CloudEvents source of everything that the accounts store publishes.
+pub const SOURCE: &str = "portico/accounts";

@@ -1,0 +1,59 @@
+//! The background half of the edge: `bff worker`. Any number may run.
+
+use std::time::Duration;
+
+use platform::{
+    clock::SharedClock, inbox, nats::Nats, outbox::Relay, retry::keep_going, shutdown::Lifetime,
+};
+use sqlx::PgPool;
+
+use super::{SOURCE, settings::EventSettings};
+use crate::{accounts::audit, notify::Notifier};
+
+/// How often old rows are swept.
+const SWEEP: Duration = Duration::from_secs(600);
+
+/// What the worker works with.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    /// The accounts store.
+    pub pool: PgPool,
+    /// Where events go.
+    pub nats: Nats,
+    /// The time.
+    pub clock: SharedClock,
+    /// Sends messages to people.
+    pub notifier: Notifier,
+    /// How long what is over is kept.
+    pub settings: EventSettings,
+}
+
+impl Worker {
+    /// Publishes the outbox, sends messages and sweeps until the process ends.
+    /// What is in flight then is finished.
+    pub async fn run(&self, lifetime: &Lifetime) {
+        let (pool, nats, clock) = (self.pool.clone(), self.nats.clone(), self.clock.clone());
+        let relay = Relay {
+            retention: self.settings.outbox_retention_s.delta(),
+            ..Relay::new(pool, nats, SOURCE, clock)
+        };
+        tokio::join!(
+            relay.run(lifetime),
+            self.notifier.run(self.nats.clone(), lifetime),
+            keep_going("sweeper", lifetime, || self.sweep(lifetime)),
+        );
+    }
+
+    async fn sweep(&self, lifetime: &Lifetime) -> anyhow::Result<()> {
+        let mut tick = tokio::time::interval(SWEEP);
+        loop {
+            tokio::select! {
+                () = lifetime.stopping() => return Ok(()),
+                _ = tick.tick() => {}
+            }
+            let now = self.clock.now();
+            inbox::sweep(&self.pool, now - self.settings.inbox_retention_s.delta()).await?;
+            audit::sweep(&self.pool, now - self.settings.audit_retention_s.delta()).await?;
+        }
+    }
+}

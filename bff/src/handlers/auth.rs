@@ -1,0 +1,277 @@
+//! Codes, registration, sign-in, refresh, sign-out.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    accounts::users::{self, User},
+    app::AppState,
+    edge::{
+        authenticate::{no_session_cookie, session_cookie},
+        csrf,
+        error::{ApiError, FieldError},
+        extract::{Body, JsonOrForm, Name},
+    },
+    identity::{
+        Caller,
+        code::Purpose,
+        identifier::{Address, Identifier, Password, Username},
+        session::{Device, Mode, Proof, TokenPair},
+        sign_in::{Registration, SignedIn},
+    },
+    request,
+};
+
+request! {
+    /// Asks for a one-time code.
+    #[derive(ToSchema)]
+    pub struct CodeRequest {
+        /// An e-mail address or a phone number.
+        #[schema(example = "ann@example.com")]
+        identifier: String,
+        /// What the code is for.
+        purpose: Purpose,
+    }
+}
+
+request! {
+    /// Registers whoever owns an address.
+    #[derive(ToSchema)]
+    pub struct RegisterRequest {
+        /// The address that the code was sent to.
+        #[schema(example = "ann@example.com")]
+        identifier: String,
+        /// The code.
+        #[schema(example = "123456")]
+        code: String,
+        /// 8 to 128 characters.
+        #[schema(value_type = String, format = Password)]
+        password: Password,
+        /// What the user is called.
+        #[schema(value_type = String, max_length = 200)]
+        full_name: Name<200>,
+        /// A name to sign in with.
+        #[schema(value_type = Option<String>)]
+        username: Option<Username>,
+        /// When the user was born.
+        birth_date: Option<chrono::NaiveDate>,
+        /// How the client wants to hold the session.
+        mode: Mode,
+    }
+}
+
+request! {
+    /// Signs in.
+    #[derive(ToSchema)]
+    pub struct LoginRequest {
+        /// An e-mail address, a phone number or a user name.
+        #[schema(example = "ann@example.com")]
+        identifier: String,
+        /// The password.
+        #[schema(value_type = String, format = Password)]
+        password: Password,
+        /// How the client wants to hold the session.
+        mode: Mode,
+    }
+}
+
+request! {
+    /// Renews a session's tokens.
+    #[derive(ToSchema)]
+    pub struct RefreshRequest {
+        /// The refresh token that was given last.
+        refresh_token: String,
+    }
+}
+
+/// A code is on its way, if it may be.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CodeSent {
+    /// Seconds until the code is worth nothing.
+    expires_in: i64,
+    /// Seconds until another may be asked for.
+    resend_after: i64,
+}
+
+/// A session's tokens.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokenAnswer {
+    /// PASETO v4.public, for `Authorization: Bearer`.
+    access_token: String,
+    /// Always `Bearer`.
+    token_type: &'static str,
+    /// Seconds until the access token is worth nothing.
+    expires_in: i64,
+    /// For `POST /v1/auth/refresh`, once.
+    refresh_token: String,
+    /// Seconds until the refresh token is worth nothing.
+    refresh_expires_in: i64,
+    /// The session.
+    session_id: Uuid,
+}
+
+/// Someone is signed in. In cookie mode the tokens are missing: the session is
+/// in the `Set-Cookie` header.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionAnswer {
+    user: User,
+    #[serde(flatten)]
+    tokens: Option<TokenAnswer>,
+}
+
+impl From<TokenPair> for TokenAnswer {
+    fn from(pair: TokenPair) -> Self {
+        Self {
+            access_token: pair.access_token,
+            token_type: "Bearer",
+            expires_in: pair.expires_in.num_seconds(),
+            refresh_token: pair.refresh_token,
+            refresh_expires_in: pair.refresh_expires_in.num_seconds(),
+            session_id: pair.session_id,
+        }
+    }
+}
+
+/// Send a one-time code.
+///
+/// The answer is the same whether or not anyone is known by the address.
+#[utoipa::path(post, path = "/v1/auth/verify-code", tag = "identity", request_body = CodeRequest,
+    responses((status = 202, body = CodeSent)))]
+pub async fn verify_code(
+    State(state): State<AppState>,
+    device: Device,
+    Body(request): Body<CodeRequest>,
+) -> Result<(StatusCode, Json<CodeSent>), ApiError> {
+    let address = address(&state, &request.identifier)?;
+    let sent = state
+        .sign_in
+        .send_code(&address, request.purpose, &device)
+        .await?;
+    let answer = CodeSent {
+        expires_in: sent.expires_in.num_seconds(),
+        resend_after: sent.resend_after.num_seconds(),
+    };
+    Ok((StatusCode::ACCEPTED, Json(answer)))
+}
+
+/// Register with a code that was sent to an address.
+#[utoipa::path(post, path = "/v1/auth/register", tag = "identity", request_body = RegisterRequest,
+    responses((status = 201, body = SessionAnswer)))]
+pub async fn register(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    device: Device,
+    Body(request): Body<RegisterRequest>,
+) -> Result<Response, ApiError> {
+    check_source(&state, &headers, request.mode)?;
+    let registration = Registration {
+        address: address(&state, &request.identifier)?,
+        code: request.code,
+        password: request.password,
+        full_name: request.full_name.0,
+        username: request.username,
+        birth_date: request.birth_date,
+    };
+    let signed_in = state
+        .sign_in
+        .register(registration, request.mode, device)
+        .await?;
+    session_answer(&state, StatusCode::CREATED, signed_in).await
+}
+
+/// Sign in with a password.
+#[utoipa::path(post, path = "/v1/auth/login", tag = "identity",
+    request_body(content((LoginRequest = "application/json"), (LoginRequest = "application/x-www-form-urlencoded"))),
+    responses((status = 200, body = SessionAnswer)))]
+pub async fn login(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    device: Device,
+    JsonOrForm(request): JsonOrForm<LoginRequest>,
+) -> Result<Response, ApiError> {
+    check_source(&state, &headers, request.mode)?;
+    let identifier = Identifier::parse(&request.identifier, state.region)
+        .map_err(|error| bad_identifier(&error))?;
+    let signed_in = state
+        .sign_in
+        .login(identifier, request.password, request.mode, device)
+        .await?;
+    session_answer(&state, StatusCode::OK, signed_in).await
+}
+
+/// Exchange a refresh token for a new pair.
+#[utoipa::path(post, path = "/v1/auth/refresh", tag = "identity", request_body = RefreshRequest,
+    responses((status = 200, body = TokenAnswer)))]
+pub async fn refresh(
+    State(state): State<AppState>,
+    device: Device,
+    Body(request): Body<RefreshRequest>,
+) -> Result<Json<TokenAnswer>, ApiError> {
+    let pair = state
+        .sign_in
+        .refresh(&request.refresh_token, &device)
+        .await?;
+    Ok(Json(pair.into()))
+}
+
+/// End this session.
+#[utoipa::path(post, path = "/v1/auth/logout", tag = "identity", responses((status = 204)))]
+pub async fn logout(
+    State(state): State<AppState>,
+    caller: Caller,
+    device: Device,
+) -> Result<Response, ApiError> {
+    state.sign_in.logout(&caller, &device).await?;
+    Ok((
+        StatusCode::NO_CONTENT,
+        [(header::SET_COOKIE, no_session_cookie())],
+    )
+        .into_response())
+}
+
+fn address(state: &AppState, text: &str) -> Result<Address, ApiError> {
+    Address::parse(text, state.region).map_err(|error| bad_identifier(&error))
+}
+
+fn bad_identifier(error: &dyn std::fmt::Display) -> ApiError {
+    let fault = FieldError::new("/identifier", "invalid_identifier", error.to_string());
+    ApiError::invalid(vec![fault])
+}
+
+/// Another site must not sign its visitor in: only a cookie would stay there.
+fn check_source(state: &AppState, headers: &HeaderMap, mode: Mode) -> Result<(), ApiError> {
+    match mode {
+        Mode::Cookie => csrf::check_source(headers, &state.settings.http.allowed_origins.0),
+        Mode::Token => Ok(()),
+    }
+}
+
+async fn session_answer(
+    state: &AppState,
+    status: StatusCode,
+    signed_in: SignedIn,
+) -> Result<Response, ApiError> {
+    let user = users::find(&state.accounts, signed_in.user_id).await?;
+    let user = user.ok_or_else(|| ApiError::internal("a user who just signed in is gone"))?;
+    Ok(match signed_in.proof {
+        Proof::Tokens(pair) => (
+            status,
+            Json(SessionAnswer {
+                user,
+                tokens: Some(pair.into()),
+            }),
+        )
+            .into_response(),
+        Proof::Cookie(value, keep) => {
+            let cookie = [(header::SET_COOKIE, session_cookie(&value, keep))];
+            (status, cookie, Json(SessionAnswer { user, tokens: None })).into_response()
+        }
+    })
+}

@@ -1,0 +1,53 @@
+//! Pages for people: the documentation and the meaning of each problem.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{Html, IntoResponse, Response},
+};
+use http::header;
+
+use crate::{
+    app::AppState,
+    edge::{
+        error::{ApiError, Code},
+        extract::Path,
+    },
+};
+
+/// What a page may load: its own style, nothing else.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
+
+/// The OpenAPI document.
+pub async fn openapi(State(state): State<AppState>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "public, max-age=60"),
+    ];
+    (headers, state.openapi.clone()).into_response()
+}
+
+/// Explain a problem's code.
+#[utoipa::path(get, path = "/problems/{code}", tag = "problems", params(("code" = String, Path)),
+    responses((status = 200, content_type = "text/html", body = String)))]
+pub async fn problem(Path(code): Path<String>) -> Result<Response, ApiError> {
+    let code = Code::parse(&code).ok_or_else(|| ApiError::new(Code::NotFound))?;
+    let (name, title, status) = (code.as_str(), code.title(), code.status().as_u16());
+    let text = code.page().replace('&', "&amp;").replace('<', "&lt;");
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{name}</title>\
+         <style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}}</style>\
+         <h1>{title}</h1><p><code>{name}</code>, status {status}</p><p>{text}</p></html>"
+    );
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
+        (header::CACHE_CONTROL, "public, max-age=3600"),
+    ];
+    Ok((headers, Html(html)).into_response())
+}
+
+/// All codes, for programs and people.
+#[utoipa::path(get, path = "/problems", tag = "problems", responses((status = 200, body = Vec<String>)))]
+pub async fn problems() -> Json<Vec<&'static str>> {
+    Json(Code::ALL.iter().map(|code| code.as_str()).collect())
+}

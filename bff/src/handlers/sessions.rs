@@ -1,0 +1,87 @@
+//! The caller's own sessions.
+
+use std::net::IpAddr;
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    accounts::users::instant,
+    app::AppState,
+    edge::{error::ApiError, extract::Path},
+    identity::{
+        Caller,
+        session::{Mode, Session},
+    },
+};
+
+/// A session, as its owner sees it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionView {
+    id: Uuid,
+    mode: Mode,
+    #[serde(serialize_with = "instant")]
+    created_at: DateTime<Utc>,
+    /// To the minute.
+    #[serde(serialize_with = "instant")]
+    last_seen_at: DateTime<Utc>,
+    /// The address that it was opened from.
+    #[schema(value_type = String)]
+    ip: IpAddr,
+    user_agent: String,
+    /// Whether it is the one that asks.
+    current: bool,
+}
+
+/// All of them: there are ten at most.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionList {
+    items: Vec<SessionView>,
+    /// Always null: the list is complete.
+    next_cursor: Option<String>,
+}
+
+impl SessionView {
+    fn new(session: Session, current: Uuid) -> Self {
+        Self {
+            id: session.id,
+            mode: session.mode,
+            created_at: session.created_at,
+            last_seen_at: session.last_seen_at,
+            ip: session.ip,
+            user_agent: session.user_agent,
+            current: session.id == current,
+        }
+    }
+}
+
+/// List the caller's living sessions, newest first.
+#[utoipa::path(get, path = "/v1/auth/sessions", tag = "identity",
+    responses((status = 200, body = SessionList)))]
+pub async fn list(
+    State(state): State<AppState>,
+    caller: Caller,
+) -> Result<Json<SessionList>, ApiError> {
+    let sessions = state.sessions.list(caller.user_id).await?;
+    let view = |session| SessionView::new(session, caller.session_id);
+    Ok(Json(SessionList {
+        items: sessions.into_iter().map(view).collect(),
+        next_cursor: None,
+    }))
+}
+
+/// End one of the caller's sessions.
+#[utoipa::path(delete, path = "/v1/auth/sessions/{id}", tag = "identity",
+    params(("id" = Uuid, Path)), responses((status = 204)))]
+pub async fn end(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+) -> Result<StatusCode, ApiError> {
+    state.sessions.end(caller.user_id, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,216 @@
+//! One-time codes: six digits, sent to an address, good once.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use platform::{clock::SharedClock, redis::Redis};
+use sqlx::PgPool;
+
+use super::{
+    error::Error,
+    identifier::{Address, Phone},
+    keys::{MasterKey, keyed_hash},
+    secret::{Secret256, six_digits},
+    settings::CodeSettings,
+    store::codes::{self, CodeKeys, Taken},
+};
+use crate::notify::{self, Message, Sealer};
+
+/// What a code is good for. A code for one purpose is worth nothing for another.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// To register with this address.
+    Registration,
+}
+
+impl Purpose {
+    /// As it is stored and sent.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registration => "registration",
+        }
+    }
+}
+
+/// What the one who asked for a code is told, sent or not.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent {
+    /// How long the code is good.
+    pub expires_in: TimeDelta,
+    /// When another may be asked for.
+    pub resend_after: TimeDelta,
+}
+
+/// A code that was taken. Put it back when the work it was for fails.
+#[derive(Debug)]
+pub struct Redeemed {
+    keys: CodeKeys,
+    mac: Secret256,
+    taken: Taken,
+}
+
+/// Everything that is done with codes. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Codes {
+    redis: Redis,
+    pool: PgPool,
+    sealer: Sealer,
+    clock: SharedClock,
+    settings: CodeSettings,
+    key: Secret256,
+}
+
+impl Codes {
+    /// Codes go out through the outbox of `pool`, sealed.
+    #[must_use]
+    pub fn new(
+        redis: Redis,
+        pool: PgPool,
+        sealer: Sealer,
+        clock: SharedClock,
+        settings: CodeSettings,
+        master: &MasterKey,
+    ) -> Self {
+        Self {
+            redis,
+            pool,
+            sealer,
+            clock,
+            settings,
+            key: master.derive("one-time codes"),
+        }
+    }
+
+    /// Sends a code. Nothing in the answer tells whether anyone has the address.
+    ///
+    /// # Errors
+    /// [`Error::TooOften`] within the limits of one identifier;
+    /// when Redis or the outbox doesn't answer.
+    pub async fn send(&self, address: &Address, purpose: Purpose) -> Result<Sent, Error> {
+        let now = self.clock.now();
+        let code = six_digits();
+        let mac = self.mac(address, purpose, &code);
+        let keys = self.keys(address, purpose);
+        let wait = codes::issue(
+            &self.redis,
+            &keys,
+            &mac,
+            now.timestamp_millis(),
+            &self.settings,
+        )
+        .await?;
+        if wait > 0 {
+            return Err(Error::TooOften(Duration::from_millis(wait)));
+        }
+        let lifetime = self.settings.lifetime_s.delta();
+        if self.is_within_budget(address).await? {
+            let message = Message::code(address, purpose, code, now + lifetime);
+            notify::enqueue(&self.pool, &self.sealer, &message, &*self.clock).await?;
+        }
+        Ok(Sent {
+            expires_in: lifetime,
+            resend_after: self.settings.resend_after_s.delta(),
+        })
+    }
+
+    /// Takes the code if it is right.
+    ///
+    /// # Errors
+    /// [`Error::InvalidCode`] whatever is wrong with it;
+    /// when Redis doesn't answer.
+    pub async fn redeem(
+        &self,
+        address: &Address,
+        purpose: Purpose,
+        code: &str,
+    ) -> Result<Redeemed, Error> {
+        let keys = self.keys(address, purpose);
+        let mac = self.mac(address, purpose, code);
+        let now = self.clock.now_ms();
+        let taken = codes::redeem(&self.redis, &keys, &mac, now, &self.settings).await?;
+        let outcome = if taken.is_some() {
+            "accepted"
+        } else {
+            "refused"
+        };
+        metrics::counter!("codes_checked_total", "purpose" => purpose.as_str(), "outcome" => outcome)
+            .increment(1);
+        let taken = taken.ok_or(Error::InvalidCode)?;
+        Ok(Redeemed { keys, mac, taken })
+    }
+
+    /// Puts a code back, so that its owner need not ask for another. If Redis
+    /// is away the code is spent, which is the safe side.
+    pub async fn restore(&self, code: Redeemed) {
+        let now = self.clock.now_ms();
+        let restored = codes::restore(&self.redis, &code.keys, &code.mac, &code.taken, now).await;
+        if let Err(error) = restored {
+            tracing::debug!(%error, "a code wasn't put back");
+        }
+    }
+
+    fn keys(&self, address: &Address, purpose: Purpose) -> CodeKeys {
+        let owner = keyed_hash(&self.key, &[b"owner", address.canonical().as_bytes()]);
+        CodeKeys::new(&self.redis, purpose.as_str(), &hex(&owner[..16]))
+    }
+
+    fn mac(&self, address: &Address, purpose: Purpose, code: &str) -> Secret256 {
+        let canonical = address.canonical().as_bytes();
+        keyed_hash(
+            &self.key,
+            &[
+                b"code",
+                purpose.as_str().as_bytes(),
+                canonical,
+                code.as_bytes(),
+            ],
+        )
+    }
+
+    /// Messages to phones cost money, and premium numbers earn it for someone:
+    /// countries and a day's messages are bounded. Beyond that nothing is sent,
+    /// which the one who asked isn't told.
+    async fn is_within_budget(&self, address: &Address) -> Result<bool, Error> {
+        let refused = match address {
+            Address::Email(_) => None,
+            Address::Phone(phone) => self.sms_refusal(phone).await?,
+        };
+        if let Some(reason) = refused {
+            metrics::counter!("codes_not_sent_total", "reason" => reason).increment(1);
+            tracing::warn!(reason, to = %address.masked(), "a code was not sent");
+        }
+        Ok(refused.is_none())
+    }
+
+    async fn sms_refusal(&self, phone: &Phone) -> Result<Option<&'static str>, Error> {
+        let country = phone.country_code();
+        let allowed = &self.settings.sms_countries.0;
+        if !allowed.is_empty() && !allowed.contains(&country) {
+            return Ok(Some("country"));
+        }
+        let day = self.clock.now().date_naive().to_string();
+        let in_country = codes::count_message(&self.redis, &format!("sms:{country}"), &day).await?;
+        if in_country > self.settings.sms_per_country_per_day {
+            return Ok(Some("country_budget"));
+        }
+        let in_all = codes::count_message(&self.redis, "sms", &day).await?;
+        Ok((in_all > self.settings.sms_per_day).then_some("budget"))
+    }
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}

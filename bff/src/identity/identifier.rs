@@ -1,0 +1,379 @@
+//! What people are known by. Each type holds only what was checked, and one
+//! canonical form by which two spellings are the same.
+
+use std::fmt;
+
+use platform::config::Secret;
+
+/// Why a text is no identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IdentifierError {
+    /// Not an e-mail address that a message could be sent to.
+    #[error("expected an e-mail address such as ann@example.com")]
+    Email,
+    /// Not a phone number that exists.
+    #[error("expected a phone number such as +14155550123")]
+    Phone,
+    /// Not a user name.
+    #[error("expected 3 to 32 of a-z, 0-9, '.', '_' and '-', beginning with a letter")]
+    Username,
+    /// Neither an e-mail address nor a phone number.
+    #[error("expected an e-mail address or a phone number")]
+    Address,
+}
+
+/// An e-mail address.
+///
+/// The domain is lower-cased and in its IDNA form. The local part is ASCII
+/// (what every mail server takes, and free of look-alikes) and compared
+/// without regard to case.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Email {
+    address: String,
+    canonical: String,
+}
+
+impl Email {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// [`IdentifierError::Email`].
+    pub fn parse(text: &str) -> Result<Self, IdentifierError> {
+        let text = text.trim();
+        let (local, domain) = text.rsplit_once('@').ok_or(IdentifierError::Email)?;
+        let domain = idna::domain_to_ascii_strict(domain).map_err(|_| IdentifierError::Email)?;
+        let address = format!("{local}@{domain}");
+        let is_deliverable = local.is_ascii()
+            && !local.starts_with('"')
+            && domain.contains('.')
+            && address.len() <= 254
+            && lettre::Address::new(local, &domain).is_ok();
+        if !is_deliverable {
+            return Err(IdentifierError::Email);
+        }
+        let canonical = address.to_ascii_lowercase();
+        Ok(Self { address, canonical })
+    }
+
+    /// As messages are addressed.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The form that is unique.
+    #[must_use]
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+}
+
+/// A phone number in E.164.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Phone {
+    number: String,
+    country_code: u16,
+}
+
+impl Phone {
+    /// Reads a number; one without `+` is one of `region`.
+    ///
+    /// # Errors
+    /// [`IdentifierError::Phone`].
+    pub fn parse(text: &str, region: Region) -> Result<Self, IdentifierError> {
+        let number = phonenumber::parse(Some(region.0), text.trim())
+            .ok()
+            .filter(phonenumber::PhoneNumber::is_valid)
+            .ok_or(IdentifierError::Phone)?;
+        let country_code = number.code().value();
+        let number = number.format().mode(phonenumber::Mode::E164).to_string();
+        Ok(Self {
+            number,
+            country_code,
+        })
+    }
+
+    /// `+14155550123`
+    #[must_use]
+    pub fn e164(&self) -> &str {
+        &self.number
+    }
+
+    /// The country's calling code, such as 44.
+    #[must_use]
+    pub fn country_code(&self) -> u16 {
+        self.country_code
+    }
+}
+
+/// The country whose form a phone number without `+` has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region(phonenumber::country::Id);
+
+impl std::str::FromStr for Region {
+    type Err = IdentifierError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| IdentifierError::Phone)
+    }
+}
+
+/// A user name. ASCII alone: no two of them look alike but differ.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Username {
+    name: String,
+    canonical: String,
+}
+
+impl Username {
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// [`IdentifierError::Username`].
+    pub fn parse(text: &str) -> Result<Self, IdentifierError> {
+        let name = text.trim();
+        let is_name = (3..=32).contains(&name.len())
+            && name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if !is_name {
+            return Err(IdentifierError::Username);
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            canonical: name.to_ascii_lowercase(),
+        })
+    }
+
+    /// As its owner wrote it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
+
+    /// The form that is unique.
+    #[must_use]
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+}
+
+/// Where a one-time code can be sent.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// By mail.
+    Email(Email),
+    /// By SMS.
+    Phone(Phone),
+}
+
+impl Address {
+    /// Reads an e-mail address or a phone number.
+    ///
+    /// # Errors
+    /// Which of both it isn't.
+    pub fn parse(text: &str, region: Region) -> Result<Self, IdentifierError> {
+        if text.contains('@') {
+            Email::parse(text).map(Self::Email)
+        } else if text.chars().any(|c| c.is_ascii_digit()) {
+            Phone::parse(text, region).map(Self::Phone)
+        } else {
+            Err(IdentifierError::Address)
+        }
+    }
+
+    /// The form that is unique.
+    #[must_use]
+    pub fn canonical(&self) -> &str {
+        match self {
+            Self::Email(email) => email.canonical(),
+            Self::Phone(phone) => phone.e164(),
+        }
+    }
+
+    /// What may stand in logs and the audit trail: `a***@example.com`, `+1***23`.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        match self {
+            Self::Email(email) => {
+                let (local, domain) = email.address.split_once('@').unwrap_or_default();
+                format!("{}***@{domain}", local.get(..1).unwrap_or_default())
+            }
+            Self::Phone(phone) => {
+                let end = phone.number.len().saturating_sub(2);
+                format!("+{}***{}", phone.country_code, &phone.number[end..])
+            }
+        }
+    }
+}
+
+/// What a person signs in with.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Identifier {
+    /// An e-mail address or phone number.
+    Address(Address),
+    /// A user name.
+    Username(Username),
+}
+
+impl Identifier {
+    /// Reads whichever of the three it is: user names begin with a letter and
+    /// hold no `@`, so none is taken for another.
+    ///
+    /// # Errors
+    /// Why it is none of them.
+    pub fn parse(text: &str, region: Region) -> Result<Self, IdentifierError> {
+        let text = text.trim();
+        if text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.contains('@') {
+            Username::parse(text).map(Self::Username)
+        } else {
+            Address::parse(text, region).map(Self::Address)
+        }
+    }
+
+    /// The form that is unique.
+    #[must_use]
+    pub fn canonical(&self) -> &str {
+        match self {
+            Self::Address(address) => address.canonical(),
+            Self::Username(username) => username.canonical(),
+        }
+    }
+
+    /// What may stand in logs and the audit trail.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        match self {
+            Self::Address(address) => address.masked(),
+            Self::Username(name) => format!("{}***", name.name.get(..1).unwrap_or_default()),
+        }
+    }
+}
+
+/// Addresses show themselves masked, so that no log holds a whole one.
+macro_rules! masked_debug {
+    ($($type:ty => $mask:expr),* $(,)?) => {$(
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mask: fn(&Self) -> String = $mask;
+                f.write_str(&mask(self))
+            }
+        }
+    )*};
+}
+
+masked_debug! {
+    Email => |email| Address::Email(email.clone()).masked(),
+    Phone => |phone| Address::Phone(phone.clone()).masked(),
+    Address => Self::masked,
+    Identifier => Self::masked,
+}
+
+/// A password as it was sent, in Unicode's NFC: the same characters give the
+/// same password, whatever keyboard they came from.
+#[derive(Debug, Clone)]
+pub struct Password(Secret);
+
+/// No password, new or not, is longer than this many bytes before it is
+/// looked at.
+const MAX_PASSWORD_BYTES: usize = 1024;
+
+impl Password {
+    /// Takes a password; `None` when it is too long to be one.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        use unicode_normalization::UnicodeNormalization as _;
+
+        (text.len() <= MAX_PASSWORD_BYTES)
+            .then(|| Self(Secret::new(text.nfc().collect::<String>())))
+    }
+
+    /// The password itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region() -> Region {
+        "US".parse().unwrap()
+    }
+
+    #[test]
+    fn spellings_of_one_address_are_one() {
+        let canonical = |text: &str| Email::parse(text).unwrap().canonical().to_owned();
+        assert_eq!(canonical(" Ann@Example.COM "), "ann@example.com");
+        assert_eq!(
+            canonical("ann@bücher.example"),
+            canonical("ANN@xn--bcher-kva.example")
+        );
+    }
+
+    #[test]
+    fn what_no_mail_could_reach_is_refused() {
+        for text in [
+            "",
+            "@",
+            "a@",
+            "@b.c",
+            "a b@c.d",
+            "a@b",
+            "a@b@c.d",
+            "ann@exa mple.com",
+            "\"a\"@b.co",
+            "аnn@example.com",
+            "a@b.c\r\nBcc: x@y.z",
+        ] {
+            assert_eq!(
+                Email::parse(text).unwrap_err(),
+                IdentifierError::Email,
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn phones_become_e164() {
+        let e164 = |text: &str| Phone::parse(text, region()).map(|p| p.e164().to_owned());
+        assert_eq!(e164("(415) 555-2671").unwrap(), "+14155552671");
+        assert_eq!(e164("+44 20 7946 0958").unwrap(), "+442079460958");
+        assert!(e164("12").is_err());
+        assert!(e164("+999 1234567").is_err());
+    }
+
+    #[test]
+    fn each_identifier_is_taken_for_what_it_is() {
+        let parse = |text: &str| Identifier::parse(text, region());
+        assert!(matches!(parse("ann"), Ok(Identifier::Username(_))));
+        assert!(matches!(
+            parse("ann@example.com"),
+            Ok(Identifier::Address(Address::Email(_)))
+        ));
+        assert!(matches!(
+            parse("+14155552671"),
+            Ok(Identifier::Address(Address::Phone(_)))
+        ));
+        assert!(parse("a").is_err());
+        assert!(parse("").is_err());
+    }
+
+    #[test]
+    fn nothing_shows_a_whole_address() {
+        let address = Address::parse("ann.lee@example.com", region()).unwrap();
+        assert_eq!(format!("{address:?}"), "a***@example.com");
+        let phone = Address::parse("+14155552671", region()).unwrap();
+        assert_eq!(format!("{phone:?}"), "+1***71");
+    }
+
+    #[test]
+    fn one_password_typed_on_two_keyboards_is_one() {
+        let composed = Password::new("caf\u{e9} au lait").unwrap();
+        let combining = Password::new("cafe\u{301} au lait").unwrap();
+        assert_eq!(composed.expose(), combining.expose());
+    }
+}

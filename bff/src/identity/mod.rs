@@ -1,0 +1,22 @@
+//! Who is who: the rules of identity. No HTTP is known here.
+//!
+//! [`sign_in`] is the way in; it uses [`code`]s to prove addresses, [`password`]s
+//! to prove people and [`session`]s to remember both. What they keep in Redis
+//! stands in [`store`].
+
+mod caller;
+pub mod code;
+mod error;
+pub mod identifier;
+pub mod keys;
+pub mod password;
+pub mod revocation;
+pub mod secret;
+pub mod session;
+pub mod settings;
+pub mod sign_in;
+pub mod store;
+pub mod token;
+
+pub use caller::{Caller, Role};
+pub use error::Error;

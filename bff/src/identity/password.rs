@@ -1,0 +1,318 @@
+//! Passwords: what may be one, and how they are hashed.
+//!
+//! Argon2id with the parameters of the OWASP password storage cheat sheet. A
+//! hash takes a core and 19 MiB, so only as many run as there are cores, and
+//! only so many wait: beyond that a request is refused rather than queued.
+
+use std::{num::NonZero, sync::Arc};
+
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version,
+    password_hash::phc::PasswordHash,
+};
+use tokio::sync::Semaphore;
+
+use super::{identifier::Password, settings::PasswordSettings};
+
+/// Too many hashes are waiting already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many passwords are being hashed")]
+pub struct Busy;
+
+/// A rule that a new password breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weakness {
+    /// Fewer than [`MIN_LENGTH`] characters.
+    TooShort,
+    /// More than [`MAX_LENGTH`] characters.
+    TooLong,
+    /// It would be guessed soon.
+    Guessable,
+    /// It holds something that everyone knows about its owner.
+    ContainsIdentity,
+}
+
+/// The fewest characters of a password.
+pub const MIN_LENGTH: usize = 8;
+/// The most characters of a password.
+pub const MAX_LENGTH: usize = 128;
+
+impl Weakness {
+    /// For programs.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::TooShort => "too_short",
+            Self::TooLong => "too_long",
+            Self::Guessable => "too_guessable",
+            Self::ContainsIdentity => "contains_identity",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub const fn detail(self) -> &'static str {
+        match self {
+            Self::TooShort => "a password has 8 characters at least",
+            Self::TooLong => "a password has 128 characters at most",
+            Self::Guessable => {
+                "this password is too easily guessed; several unrelated words are better"
+            }
+            Self::ContainsIdentity => "a password must not contain your name, user name or address",
+        }
+    }
+}
+
+/// Hashes and checks passwords, within bounds. Cloning shares the bounds.
+#[derive(Clone)]
+pub struct Hasher {
+    argon: Argon2<'static>,
+    running: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
+    decoy: Arc<str>,
+    min_score: u8,
+}
+
+impl std::fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hasher")
+            .field("params", self.argon.params())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Hasher {
+    /// A hasher with these parameters.
+    ///
+    /// # Errors
+    /// When the parameters are none that Argon2 has.
+    pub fn new(settings: &PasswordSettings) -> anyhow::Result<Self> {
+        let params = Params::new(
+            settings.memory_kib,
+            settings.iterations,
+            settings.parallelism,
+            None,
+        )
+        .map_err(|error| anyhow::anyhow!("passwords: {error}"))?;
+        let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let concurrency = match settings.concurrency {
+            0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+            given => given,
+        };
+        let decoy = hash(&argon, "the password of nobody")?.into();
+        Ok(Self {
+            argon,
+            running: Arc::new(Semaphore::new(concurrency)),
+            admitted: Arc::new(Semaphore::new(concurrency + settings.queue)),
+            decoy,
+            min_score: settings.min_score,
+        })
+    }
+
+    /// Hashes a new password, unless it breaks a rule. `known` is what everyone
+    /// may know about its owner.
+    ///
+    /// # Errors
+    /// [`Busy`]; inside, every rule that the password breaks.
+    pub async fn hash(
+        &self,
+        password: Password,
+        known: Vec<String>,
+    ) -> Result<Result<String, Vec<Weakness>>, Busy> {
+        let (argon, min_score) = (self.argon.clone(), self.min_score);
+        self.run(move || {
+            let broken = weaknesses(password.expose(), &known, min_score);
+            if !broken.is_empty() {
+                return Err(broken);
+            }
+            Ok(hash(&argon, password.expose())
+                .expect("Argon2 takes every password of 128 characters"))
+        })
+        .await
+    }
+
+    /// Checks a password against a stored hash. Without one, the same work is
+    /// done for nothing, so that the time doesn't tell.
+    ///
+    /// # Errors
+    /// [`Busy`].
+    pub async fn verify(
+        &self,
+        password: Password,
+        stored: Option<String>,
+    ) -> Result<Verdict, Busy> {
+        let argon = self.argon.clone();
+        let decoy = self.decoy.clone();
+        self.run(move || {
+            let exists = stored.is_some();
+            let text = stored.as_deref().unwrap_or(&decoy);
+            let Ok(phc) = PasswordHash::new(text) else {
+                tracing::error!("a stored password hash is malformed");
+                return Verdict::Wrong;
+            };
+            if argon
+                .verify_password(password.expose().as_bytes(), &phc)
+                .is_err()
+                || !exists
+            {
+                return Verdict::Wrong;
+            }
+            let is_current = Params::try_from(&phc).is_ok_and(|params| {
+                let ours = argon.params();
+                (params.m_cost(), params.t_cost(), params.p_cost())
+                    == (ours.m_cost(), ours.t_cost(), ours.p_cost())
+            });
+            Verdict::Right {
+                rehashed: (!is_current)
+                    .then(|| hash(&argon, password.expose()).ok())
+                    .flatten(),
+            }
+        })
+        .await
+    }
+
+    /// Runs work that takes a core, off the runtime's threads. Work whose
+    /// caller is gone before it begins isn't done.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| {
+            metrics::counter!("password_hashes_refused_total").increment(1);
+            Busy
+        })?;
+        let running = self
+            .running
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| Busy)?;
+        let done = tokio::task::spawn_blocking(move || {
+            let _held = (admitted, running);
+            work()
+        });
+        done.await.map_err(|error| {
+            tracing::error!(%error, "a password hash failed");
+            Busy
+        })
+    }
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Not this password.
+    Wrong,
+    /// This password.
+    Right {
+        /// Its hash with today's parameters, when the stored one has others.
+        rehashed: Option<String>,
+    },
+}
+
+fn hash(argon: &Argon2<'_>, password: &str) -> anyhow::Result<String> {
+    argon
+        .hash_password(password.as_bytes())
+        .map(|phc| phc.to_string())
+        .map_err(|error| anyhow::anyhow!("Argon2: {error}"))
+}
+
+fn weaknesses(password: &str, known: &[String], min_score: u8) -> Vec<Weakness> {
+    let length = password.chars().count();
+    if length < MIN_LENGTH {
+        return vec![Weakness::TooShort];
+    }
+    if length > MAX_LENGTH {
+        return vec![Weakness::TooLong];
+    }
+    let mut broken = Vec::new();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    if u8::from(zxcvbn::zxcvbn(password, &known).score()) < min_score {
+        broken.push(Weakness::Guessable);
+    }
+    let lower = password.to_lowercase();
+    let is_telling =
+        |text: &&str| text.chars().count() >= 4 && lower.contains(&text.to_lowercase());
+    if known.iter().any(is_telling) {
+        broken.push(Weakness::ContainsIdentity);
+    }
+    broken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(password: &str) -> Vec<Weakness> {
+        weaknesses(
+            password,
+            &[
+                "ann.lee@example.com".into(),
+                "Ann Lee".into(),
+                "annlee".into(),
+            ],
+            2,
+        )
+    }
+
+    #[test]
+    fn each_rule_is_named() {
+        assert_eq!(of("short"), [Weakness::TooShort]);
+        assert_eq!(of(&"x".repeat(129)), [Weakness::TooLong]);
+        assert_eq!(of("password1"), [Weakness::Guessable]);
+        assert!(of("annlee-7Kq!vX").contains(&Weakness::ContainsIdentity));
+        assert_eq!(of("plum orbit cello 9"), []);
+        assert_eq!(of("пять слов без связи"), []);
+    }
+
+    #[tokio::test]
+    async fn a_hash_is_made_checked_and_renewed() {
+        let weak = PasswordSettings {
+            memory_kib: 64,
+            iterations: 1,
+            ..PasswordSettings::default()
+        };
+        let old = Hasher::new(&weak).unwrap();
+        let new = Hasher::new(&PasswordSettings {
+            memory_kib: 128,
+            ..weak
+        })
+        .unwrap();
+        let password = || Password::new("plum orbit cello 9").unwrap();
+        let stored = old.hash(password(), Vec::new()).await.unwrap().unwrap();
+        assert_eq!(
+            old.verify(password(), Some(stored.clone())).await.unwrap(),
+            Verdict::Right { rehashed: None }
+        );
+        let wrong = Password::new("plum orbit cello 8").unwrap();
+        assert_eq!(
+            old.verify(wrong, Some(stored.clone())).await.unwrap(),
+            Verdict::Wrong
+        );
+        let Verdict::Right {
+            rehashed: Some(renewed),
+        } = new.verify(password(), Some(stored)).await.unwrap()
+        else {
+            panic!("a hash with old parameters is made anew");
+        };
+        assert!(renewed.contains("m=128,"), "{renewed}");
+        let decoy = Password::new("the password of nobody").unwrap();
+        assert_eq!(old.verify(decoy, None).await.unwrap(), Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn beyond_the_queue_work_is_refused() {
+        let settings = PasswordSettings {
+            concurrency: 1,
+            queue: 1,
+            ..PasswordSettings::default()
+        };
+        let hasher = Hasher::new(&settings).unwrap();
+        let verify = || hasher.verify(Password::new("x").unwrap(), None);
+        let outcomes = futures::future::join_all((0..3).map(|_| verify())).await;
+        assert_eq!(
+            outcomes.iter().filter(|outcome| outcome.is_err()).count(),
+            1
+        );
+    }
+}

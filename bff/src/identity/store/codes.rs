@@ -1,0 +1,132 @@
+//! One-time codes, and how often they were sent and guessed.
+
+use platform::redis::Redis;
+use redis::RedisResult;
+
+use super::script;
+use crate::identity::settings::CodeSettings;
+
+/// Wrong guesses are counted over this time.
+const WINDOW_MS: i64 = 3_600_000;
+
+/// A code that was taken, so that it can be put back.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// When it ends, in milliseconds since the epoch.
+    pub expires: i64,
+    /// Guesses it had left.
+    pub attempts: u32,
+}
+
+/// The keys of one identifier and purpose. `owner` is a keyed hash of the
+/// identifier: Redis holds no address.
+#[derive(Debug)]
+pub struct CodeKeys {
+    code: String,
+    sends: String,
+    failures: String,
+}
+
+impl CodeKeys {
+    /// The keys for codes of this purpose.
+    #[must_use]
+    pub fn new(redis: &Redis, purpose: &str, owner: &str) -> Self {
+        Self {
+            code: redis.key(&format!("code:{purpose}:{owner}")),
+            sends: redis.key(&format!("code-sends:{owner}")),
+            failures: redis.key(&format!("code-failures:{owner}")),
+        }
+    }
+}
+
+/// Stores a new code in place of any before. Returns 0, or for how many
+/// milliseconds no code may be sent.
+///
+/// # Errors
+/// When Redis doesn't answer.
+pub async fn issue(
+    redis: &Redis,
+    keys: &CodeKeys,
+    mac: &[u8],
+    now: i64,
+    settings: &CodeSettings,
+) -> RedisResult<u64> {
+    script!("scripts/code_issue.lua")
+        .key(&keys.code)
+        .key(&keys.sends)
+        .arg(now)
+        .arg(mac)
+        .arg(settings.lifetime_s.millis())
+        .arg(settings.attempts)
+        .arg(settings.resend_after_s.millis())
+        .arg(settings.send_interval_s.millis())
+        .arg(settings.send_burst)
+        .invoke_async(&mut redis.hot())
+        .await
+}
+
+/// Takes the code if `mac` is its own.
+///
+/// # Errors
+/// When Redis doesn't answer.
+pub async fn redeem(
+    redis: &Redis,
+    keys: &CodeKeys,
+    mac: &[u8],
+    now: i64,
+    settings: &CodeSettings,
+) -> RedisResult<Option<Taken>> {
+    let taken: Vec<i64> = script!("scripts/code_redeem.lua")
+        .key(&keys.code)
+        .key(&keys.failures)
+        .arg(now)
+        .arg(mac)
+        .arg(settings.attempts_per_hour)
+        .arg(WINDOW_MS)
+        .invoke_async(&mut redis.hot())
+        .await?;
+    Ok(match taken[..] {
+        [expires, attempts] => Some(Taken {
+            expires,
+            attempts: attempts.try_into().unwrap_or_default(),
+        }),
+        _ => None,
+    })
+}
+
+/// Puts a code back.
+///
+/// # Errors
+/// When Redis doesn't answer.
+pub async fn restore(
+    redis: &Redis,
+    keys: &CodeKeys,
+    mac: &[u8],
+    taken: &Taken,
+    now: i64,
+) -> RedisResult<()> {
+    script!("scripts/code_restore.lua")
+        .key(&keys.code)
+        .arg(now)
+        .arg(mac)
+        .arg(taken.expires)
+        .arg(taken.attempts)
+        .invoke_async(&mut redis.hot())
+        .await
+}
+
+/// Counts one message towards a day's budget. Returns the count so far.
+///
+/// # Errors
+/// When Redis doesn't answer.
+pub async fn count_message(redis: &Redis, budget: &str, day: &str) -> RedisResult<u32> {
+    let key = redis.key(&format!("messages:{budget}:{day}"));
+    let (count,): (u32,) = redis::pipe()
+        .atomic()
+        .incr(&key, 1)
+        .expire(&key, 2 * 24 * 3600)
+        .ignore()
+        .query_async(&mut redis.hot())
+        .await?;
+    Ok(count)
+}

@@ -1,0 +1,18 @@
+//! What identity keeps in Redis. Each function is one round trip, and each
+//! change that must not be seen half done is one script.
+//!
+//! Scripts take the time from the caller, so that it is the injected clock's.
+
+pub mod attempts;
+pub mod codes;
+pub mod sessions;
+
+/// A script and the numbers it was written for live in one file each.
+macro_rules! script {
+    ($file:literal) => {{
+        static SCRIPT: std::sync::LazyLock<redis::Script> =
+            std::sync::LazyLock::new(|| redis::Script::new(include_str!($file)));
+        &*SCRIPT
+    }};
+}
+pub(crate) use script;

@@ -1,0 +1,32 @@
+-- Stores a session; when its user has too many, the oldest go.
+-- KEYS: session, sessions of the user, revoked
+-- ARGV: now, id, absolute deadline, most sessions, key prefix, keep revoked, field, value, …
+-- Returns the ids of the sessions that went.
+local now, id = tonumber(ARGV[1]), ARGV[2]
+for i = 7, #ARGV, 2 do
+  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[3] - now)
+redis.call('ZADD', KEYS[2], now, id)
+redis.call('PEXPIRE', KEYS[2], ARGV[3] - now)
+
+local gone = {}
+local live = 0
+local ids = redis.call('ZREVRANGE', KEYS[2], 0, -1)
+for _, other in ipairs(ids) do
+  local key = ARGV[5] .. other
+  local idle = other == id and now + 1 or tonumber(redis.call('HGET', key, 'idle'))
+  if not idle or idle <= now then
+    redis.call('ZREM', KEYS[2], other)
+    redis.call('DEL', key)
+  elseif live >= tonumber(ARGV[4]) then
+    redis.call('ZREM', KEYS[2], other)
+    redis.call('DEL', key)
+    redis.call('ZADD', KEYS[3], now, other)
+    gone[#gone + 1] = other
+  else
+    live = live + 1
+  end
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ARGV[6])
+return gone

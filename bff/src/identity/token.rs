@@ -1,0 +1,207 @@
+//! Access tokens for clients, and tokens for the services behind the edge.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use moka::sync::Cache;
+use platform::{
+    clock::SharedClock,
+    paseto::{Claims, TokenError},
+    shutdown::Lifetime,
+};
+use uuid::Uuid;
+
+use super::{
+    caller::{Caller, Role},
+    keys::{KeyFile, KeyRing},
+};
+
+/// Who signs.
+pub const ISSUER: &str = "portico";
+/// The audience of what clients hold.
+pub const CLIENTS: &str = "portico";
+/// The audience of what the edge shows to the orders service.
+pub const ORDERS: &str = "orders";
+
+/// How long a token for a service is good.
+const SERVICE_TOKEN_LIFETIME: TimeDelta = TimeDelta::seconds(60);
+/// A cached token for a service is used while it is good for at least this.
+const SERVICE_TOKEN_RESERVE: TimeDelta = TimeDelta::seconds(30);
+/// How often the key file is looked at.
+const KEY_FILE_POLL: Duration = Duration::from_secs(1);
+/// Tokens remembered of each kind.
+const REMEMBERED: u64 = 100_000;
+
+/// No key is good now: the edge can neither sign nor be believed.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("no signing key is valid now")]
+pub struct NoSigningKey;
+
+/// A token that was verified, and until when that holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Verified {
+    /// Whom it proves.
+    pub caller: Caller,
+    /// When it was made.
+    pub issued_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+}
+
+/// Signs and verifies tokens, and remembers both.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    keys: KeyRing,
+    clock: SharedClock,
+    lifetime: TimeDelta,
+    verified: Cache<Box<str>, Verified>,
+    for_services: Cache<Option<Caller>, (Arc<str>, DateTime<Utc>)>,
+}
+
+impl Tokens {
+    /// Tokens for clients live for `lifetime`.
+    #[must_use]
+    pub fn new(keys: KeyRing, clock: SharedClock, lifetime: TimeDelta) -> Self {
+        Self {
+            keys,
+            clock,
+            lifetime,
+            verified: Cache::new(REMEMBERED),
+            for_services: Cache::new(REMEMBERED),
+        }
+    }
+
+    /// How long a client's token is good.
+    #[must_use]
+    pub fn lifetime(&self) -> TimeDelta {
+        self.lifetime
+    }
+
+    /// The keys in use.
+    #[must_use]
+    pub fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
+    /// A token that a client shows to the edge.
+    ///
+    /// # Errors
+    /// [`NoSigningKey`].
+    pub fn for_client(&self, caller: &Caller) -> Result<String, NoSigningKey> {
+        self.sign(Some(caller), CLIENTS, self.lifetime)
+    }
+
+    /// The token that the edge shows to the orders service on behalf of a
+    /// caller, or of nobody. The caller's own token never travels on.
+    ///
+    /// # Errors
+    /// [`NoSigningKey`].
+    pub fn for_orders(&self, caller: Option<&Caller>) -> Result<Arc<str>, NoSigningKey> {
+        let now = self.clock.now();
+        let key = caller.copied();
+        if let Some((token, expires_at)) = self.for_services.get(&key)
+            && now + SERVICE_TOKEN_RESERVE < expires_at
+        {
+            return Ok(token);
+        }
+        let token: Arc<str> = self.sign(caller, ORDERS, SERVICE_TOKEN_LIFETIME)?.into();
+        self.for_services
+            .insert(key, (token.clone(), now + SERVICE_TOKEN_LIFETIME));
+        Ok(token)
+    }
+
+    /// Checks a client's token. One that was seen before costs a look-up.
+    ///
+    /// # Errors
+    /// See [`TokenError`].
+    pub fn verify(&self, token: &str) -> Result<Verified, TokenError> {
+        let now = self.clock.now();
+        if let Some(verified) = self.verified.get(token) {
+            if now < verified.expires_at {
+                return Ok(verified);
+            }
+            self.verified.invalidate(token);
+        }
+        let claims = self.keys.verifying().verify(token, ISSUER, CLIENTS, now)?;
+        let role = claims
+            .role
+            .parse::<Role>()
+            .map_err(|_| TokenError::Malformed)?;
+        let caller = Caller {
+            user_id: claims.sub,
+            session_id: claims.sid,
+            role,
+        };
+        let verified = Verified {
+            caller,
+            issued_at: claims.iat,
+            expires_at: claims.exp,
+        };
+        if now < claims.exp {
+            self.verified.insert(token.into(), verified);
+        }
+        Ok(verified)
+    }
+
+    /// Takes the keys from the file whenever it changes, until the lifetime ends.
+    pub async fn follow(self, file: PathBuf, lifetime: Lifetime) {
+        let mut tick = tokio::time::interval(KEY_FILE_POLL);
+        let mut seen = modified(&file).await;
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = lifetime.stopping() => return,
+            }
+            let now = modified(&file).await;
+            if now == seen {
+                continue;
+            }
+            seen = now;
+            match KeyFile::read(&file).and_then(|keys| self.keys.replace(&keys)) {
+                Ok(()) => {
+                    self.verified.invalidate_all();
+                    self.for_services.invalidate_all();
+                    tracing::info!(
+                        keys = self.keys.verifying().len(),
+                        "signing keys were read anew"
+                    );
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the key file can't be used; going on with the keys before")
+                }
+            }
+        }
+    }
+
+    fn sign(
+        &self,
+        caller: Option<&Caller>,
+        audience: &str,
+        lifetime: TimeDelta,
+    ) -> Result<String, NoSigningKey> {
+        let now = self.clock.now();
+        let key = self.keys.signing_key(now, lifetime).ok_or(NoSigningKey)?;
+        let (sub, sid, role) = match caller {
+            Some(caller) => (caller.user_id, caller.session_id, caller.role.as_str()),
+            None => (Uuid::nil(), Uuid::nil(), "anonymous"),
+        };
+        Ok(key.sign(&Claims {
+            iss: ISSUER.into(),
+            aud: audience.into(),
+            sub,
+            sid,
+            role: role.into(),
+            iat: now,
+            nbf: now,
+            exp: now + lifetime,
+            jti: self.clock.new_id(),
+        }))
+    }
+}
+
+async fn modified(file: &Path) -> Option<SystemTime> {
+    tokio::fs::metadata(file).await.ok()?.modified().ok()
+}

@@ -1,0 +1,249 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{FutureExt as _, future::BoxFuture};
+use metrics::{Counter, Histogram, counter, histogram};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{ScreenSettings, Sources};
+use crate::{
+    cache::{Hit, Key, Source, Ttl},
+    upstream::{CallError, Context},
+};
+
+/// One part of a screen: all that the engine has to know about it.
+///
+/// `S` is what the screen is of: a caller, an item.
+#[derive(Debug)]
+pub struct Part<S> {
+    /// Its name in `data`, `parts` and `?parts=`.
+    pub name: &'static str,
+    /// What its absence means.
+    pub need: Need,
+    /// The longest that its call may take, however much time is left.
+    pub cap: Duration,
+    /// Under which key it is kept, and for how long; none: it is never kept.
+    /// The key says whose it is.
+    pub cache: Option<(fn(&S) -> Key, Ttl)>,
+    /// The call that brings it. It has to end by the context's deadline.
+    pub call: fn(Sources, S, Context) -> Call,
+}
+
+/// A part on its way, already serialised.
+pub type Call = BoxFuture<'static, Result<Bytes, CallError>>;
+
+/// What the absence of a part means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Without it there is no screen.
+    Required,
+    /// The screen is incomplete without it.
+    Optional,
+}
+
+/// Serialises what a part's call brings.
+pub fn json<V: Serialize>(
+    work: impl Future<Output = Result<V, CallError>> + Send + 'static,
+) -> Call {
+    let call = async {
+        let value = work.await?;
+        serde_json::to_vec(&value)
+            .map(Bytes::from)
+            .map_err(CallError::internal)
+    };
+    call.boxed()
+}
+
+/// A screen: its parts, in the order of the payload.
+#[derive(Debug)]
+pub struct Screen<S> {
+    pub(super) key: fn(&S) -> Key,
+    pub(super) budget: fn(&ScreenSettings) -> Duration,
+    pub(super) parts: Vec<Part<S>>,
+    pub(super) metrics: Vec<PartMetrics>,
+}
+
+impl<S> Screen<S> {
+    /// A screen that may take as long as `budget` says. `key` names it together
+    /// with everything that its payload depends on.
+    #[must_use]
+    pub fn new(
+        name: &'static str,
+        key: fn(&S) -> Key,
+        budget: fn(&ScreenSettings) -> Duration,
+        parts: Vec<Part<S>>,
+    ) -> Self {
+        let metrics = parts
+            .iter()
+            .map(|part| PartMetrics::new(name, part.name))
+            .collect();
+        Self {
+            key,
+            budget,
+            parts,
+            metrics,
+        }
+    }
+
+    /// The names of its parts.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.parts.iter().map(|part| part.name)
+    }
+
+    /// Which parts a client asked for; all, when it didn't say.
+    pub(super) fn select(&self, names: Option<&str>) -> Result<Selection, CallError> {
+        let Some(names) = names else {
+            return Ok(Selection(u64::MAX));
+        };
+        names
+            .split(',')
+            .try_fold(Selection(0), |Selection(bits), name| {
+                match self.names().position(|known| known == name) {
+                    Some(index) => Ok(Selection(bits | 1 << index)),
+                    None => {
+                        let known: Vec<_> = self.names().collect();
+                        let reason = format!("expected some of {}", known.join(","));
+                        Err(CallError::invalid("parts", reason))
+                    }
+                }
+            })
+    }
+}
+
+/// The parts that are wanted, one bit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Selection(u64);
+
+impl Selection {
+    pub(super) fn has(self, index: usize) -> bool {
+        self.0 >> index & 1 == 1
+    }
+}
+
+/// How a part came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It is there; null means that there is nothing.
+    Ok,
+    /// It is there, from before, because nothing newer was to be had yet.
+    Stale,
+    /// It isn't there: `code` says why.
+    Unavailable,
+    /// The caller may not see it.
+    Denied,
+    /// It wasn't asked for.
+    Omitted,
+}
+
+/// How a part came out, and why.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PartReport {
+    /// How it came out.
+    pub status: Status,
+    /// Where it came from, when it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// How old it is, in milliseconds, when it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_ms: Option<u64>,
+    /// Why it isn't there: a code as in problems.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
+    /// Whether asking again may bring it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retryable: Option<bool>,
+    /// When to ask again, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+/// What became of a part.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Present(Hit),
+    /// There really is nothing.
+    Empty,
+    Missing(CallError),
+    Omitted,
+}
+
+impl Outcome {
+    pub(super) fn status(&self) -> Status {
+        match self {
+            Self::Present(hit) if hit.stale => Status::Stale,
+            Self::Present(_) | Self::Empty => Status::Ok,
+            Self::Missing(CallError::Denied | CallError::Unauthenticated) => Status::Denied,
+            Self::Missing(_) => Status::Unavailable,
+            Self::Omitted => Status::Omitted,
+        }
+    }
+
+    fn source(&self) -> Option<Source> {
+        match self {
+            Self::Present(hit) => Some(hit.source),
+            Self::Empty => Some(Source::Live),
+            Self::Missing(_) | Self::Omitted => None,
+        }
+    }
+
+    pub(super) fn report(&self, now: i64) -> PartReport {
+        let error = match self {
+            Self::Missing(error) => Some(error),
+            _ => None,
+        };
+        let in_ms = |after: Duration| u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        PartReport {
+            status: self.status(),
+            source: self.source(),
+            age_ms: match self {
+                Self::Present(hit) => Some(hit.entry.age_ms(now)),
+                _ => self.source().map(|_| 0),
+            },
+            code: error.map(CallError::code),
+            retryable: error.map(CallError::retryable),
+            retry_after_ms: error.and_then(CallError::retry_after).map(in_ms),
+        }
+    }
+}
+
+/// Built once: finding a metric by its labels costs more than updating it.
+#[derive(Debug)]
+pub(super) struct PartMetrics {
+    /// By [`Status`] and source, in the order of [`Source`] and then none.
+    outcomes: [[Counter; 4]; 5],
+    durations: [Histogram; 4],
+}
+
+impl PartMetrics {
+    fn new(screen: &'static str, part: &'static str) -> Self {
+        const SOURCES: [&str; 4] = ["live", "l1", "l2", "none"];
+        let outcomes = ["ok", "stale", "unavailable", "denied", "omitted"].map(|status| {
+            SOURCES.map(|source| {
+                counter!("part_requests_total", "screen" => screen, "part" => part, "status" => status, "source" => source)
+            })
+        });
+        let durations = SOURCES.map(|source| {
+            histogram!("part_duration_seconds", "screen" => screen, "part" => part, "source" => source)
+        });
+        Self {
+            outcomes,
+            durations,
+        }
+    }
+
+    pub(super) fn count(&self, status: Status, source: Option<Source>) {
+        self.outcomes[status as usize][index(source)].increment(1);
+    }
+
+    /// Only what was waited for has a duration.
+    pub(super) fn record(&self, outcome: &Outcome, took: Duration) {
+        self.count(outcome.status(), outcome.source());
+        self.durations[index(outcome.source())].record(took.as_secs_f64());
+    }
+}
+
+fn index(source: Option<Source>) -> usize {
+    source.map_or(3, |source| source as usize)
+}

@@ -1,0 +1,398 @@
+//! A circuit breaker: it stops calls to a callee that keeps failing, and asks
+//! with one real call at a time whether it is back.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use metrics::Gauge;
+use platform::{clock::SharedClock, config::Millis};
+use serde::{Deserialize, Serialize};
+
+use super::CallError;
+
+/// When a circuit opens, and how it closes again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BreakerSettings {
+    /// Failures in a row that open it.
+    pub consecutive_failures: u32,
+    /// It opens when a smaller share of the last ten seconds' calls succeeded, 0 to 1.
+    pub min_success_ratio: f64,
+    /// The share says nothing about fewer calls than this.
+    pub min_calls: u32,
+    /// When the first probe is due after it opened, in milliseconds. Each
+    /// probe that fails doubles the pause.
+    pub probe_after_ms: Millis,
+    /// The longest pause between probes, in milliseconds.
+    pub probe_after_max_ms: Millis,
+}
+
+impl Default for BreakerSettings {
+    fn default() -> Self {
+        Self {
+            consecutive_failures: 7,
+            min_success_ratio: 0.8,
+            min_calls: 5,
+            probe_after_ms: Millis(1_000),
+            probe_after_max_ms: Millis(60_000),
+        }
+    }
+}
+
+/// What a call showed about its callee.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It works.
+    Success,
+    /// It doesn't.
+    Failure,
+    /// It works and has too much to do: that lowers the success rate, and is
+    /// no failure in a row.
+    Throttled,
+    /// It refused this call for what was asked; that says nothing about others.
+    Refused,
+}
+
+/// One circuit.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    name: [&'static str; 2],
+    settings: BreakerSettings,
+    clock: SharedClock,
+    state: Mutex<State>,
+    gauge: Gauge,
+}
+
+#[derive(Debug)]
+enum State {
+    Closed {
+        failures: u32,
+        window: Window,
+    },
+    Open {
+        /// When a probe may go, in milliseconds since the epoch.
+        probe_at: i64,
+        /// The pause that ended or ends then, before jitter.
+        pause: Duration,
+        probing: bool,
+    },
+}
+
+impl Breaker {
+    pub(super) fn new(
+        name: [&'static str; 2],
+        settings: &BreakerSettings,
+        clock: SharedClock,
+    ) -> Self {
+        let gauge =
+            metrics::gauge!("upstream_breaker_state", "upstream" => name[0], "method" => name[1]);
+        gauge.set(CLOSED);
+        Self {
+            name,
+            settings: settings.clone(),
+            clock,
+            state: Mutex::new(State::closed()),
+            gauge,
+        }
+    }
+
+    /// Lets a call through, or doesn't.
+    pub(super) fn admit(&self) -> Result<Pass<'_>, CallError> {
+        let mut state = self.state();
+        let probe = match &mut *state {
+            State::Closed { .. } => false,
+            State::Open {
+                probe_at, probing, ..
+            } => {
+                let due_ms = *probe_at - self.clock.now_ms();
+                if *probing || due_ms > 0 {
+                    // While a probe is under way its outcome is awaited.
+                    let due_ms = u64::try_from(due_ms).unwrap_or(0).max(100);
+                    return Err(CallError::CircuitOpen {
+                        retry_after: Duration::from_millis(due_ms),
+                    });
+                }
+                *probing = true;
+                self.gauge.set(PROBING);
+                true
+            }
+        };
+        Ok(Pass {
+            breaker: self,
+            probe,
+            told: false,
+        })
+    }
+
+    /// Whether calls go through as usual.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(*self.state(), State::Closed { .. })
+    }
+
+    fn record(&self, probe: bool, verdict: Verdict) {
+        let mut state = self.state();
+        match &mut *state {
+            State::Open { pause, .. } if probe => match verdict {
+                // Any answer that isn't a failure shows that the callee is back.
+                Verdict::Success | Verdict::Refused => {
+                    *state = State::closed();
+                    self.gauge.set(CLOSED);
+                    let [upstream, method] = self.name;
+                    tracing::info!(upstream, method, "circuit closed");
+                }
+                Verdict::Failure | Verdict::Throttled => {
+                    let longest = self.settings.probe_after_max_ms.duration();
+                    let pause = (*pause * 2).min(longest);
+                    *state = self.open(pause);
+                }
+            },
+            // It was admitted before the circuit opened; that is decided.
+            State::Open { .. } => {}
+            State::Closed { failures, window } => {
+                match verdict {
+                    Verdict::Success => *failures = 0,
+                    Verdict::Failure => *failures += 1,
+                    Verdict::Throttled => {}
+                    Verdict::Refused => return,
+                }
+                let success = verdict == Verdict::Success;
+                window.add(self.clock.now_ms(), success);
+                if success {
+                    return;
+                }
+                let failures = *failures;
+                let (succeeded, calls) = window.sums();
+                let ratio = f64::from(succeeded) / f64::from(calls);
+                if failures >= self.settings.consecutive_failures
+                    || (calls >= self.settings.min_calls && ratio < self.settings.min_success_ratio)
+                {
+                    *state = self.open(self.settings.probe_after_ms.duration());
+                    let [upstream, method] = self.name;
+                    tracing::warn!(upstream, method, failures, ratio, calls, "circuit opened");
+                }
+            }
+        }
+    }
+
+    fn open(&self, pause: Duration) -> State {
+        self.gauge.set(OPEN);
+        // Replicas that saw the same fault shouldn't probe in step.
+        let jittered = pause.mul_f64(rand::random_range(0.8..=1.2));
+        State::Open {
+            probe_at: self.clock.now_ms() + i64::try_from(jittered.as_millis()).unwrap_or(i64::MAX),
+            pause,
+            probing: false,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const CLOSED: f64 = 0.0;
+const PROBING: f64 = 1.0;
+const OPEN: f64 = 2.0;
+
+impl State {
+    fn closed() -> Self {
+        Self::Closed {
+            failures: 0,
+            window: Window::default(),
+        }
+    }
+}
+
+/// A call that was let through. Dropped without a verdict, because its caller
+/// went away, it says nothing; a probe then leaves its turn to the next call.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Pass<'a> {
+    breaker: &'a Breaker,
+    probe: bool,
+    told: bool,
+}
+
+impl Pass<'_> {
+    pub(super) fn tell(mut self, verdict: Verdict) {
+        self.told = true;
+        self.breaker.record(self.probe, verdict);
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        if self.probe
+            && !self.told
+            && let State::Open { probing, .. } = &mut *self.breaker.state()
+        {
+            *probing = false;
+            self.breaker.gauge.set(OPEN);
+        }
+    }
+}
+
+/// The calls of the last ten seconds, second by second.
+#[derive(Debug, Default)]
+struct Window {
+    /// The second, and that second's successes and calls.
+    slots: [(i64, u32, u32); 10],
+    now: i64,
+}
+
+impl Window {
+    fn add(&mut self, now_ms: i64, success: bool) {
+        self.now = now_ms.div_euclid(1_000);
+        let slot = &mut self.slots[usize::try_from(self.now.rem_euclid(10)).unwrap_or(0)];
+        if slot.0 != self.now {
+            *slot = (self.now, 0, 0);
+        }
+        slot.1 += u32::from(success);
+        slot.2 += 1;
+    }
+
+    /// Successes and calls.
+    fn sums(&self) -> (u32, u32) {
+        let recent = |slot: &&(i64, u32, u32)| self.now - slot.0 < 10;
+        let recent = self.slots.iter().filter(recent);
+        recent.fold((0, 0), |sum, slot| (sum.0 + slot.1, sum.1 + slot.2))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::TimeDelta;
+    use platform::testing::ManualClock;
+
+    use super::{Verdict::*, *};
+
+    fn breaker() -> (Breaker, ManualClock) {
+        let clock = ManualClock::new();
+        let settings = BreakerSettings::default();
+        (
+            Breaker::new(["test", "test"], &settings, Arc::new(clock.clone())),
+            clock,
+        )
+    }
+
+    fn tell(breaker: &Breaker, verdicts: impl IntoIterator<Item = Verdict>) {
+        for verdict in verdicts {
+            breaker.admit().unwrap().tell(verdict);
+        }
+    }
+
+    /// Past the jitter of a pause of so many milliseconds.
+    fn past(ms: i64) -> TimeDelta {
+        TimeDelta::milliseconds(ms * 12 / 10 + 1)
+    }
+
+    #[test]
+    fn seven_failures_in_a_row_open_it() {
+        let (breaker, clock) = breaker();
+        // Spread out, so that the rate alone would not.
+        for _ in 0..6 {
+            tell(&breaker, [Failure]);
+            clock.advance(TimeDelta::seconds(11));
+        }
+        assert!(breaker.is_closed());
+        tell(&breaker, [Failure]);
+        assert!(matches!(
+            breaker.admit(),
+            Err(CallError::CircuitOpen { .. })
+        ));
+    }
+
+    #[test]
+    fn a_success_begins_the_row_anew() {
+        let (breaker, clock) = breaker();
+        for _ in 0..20 {
+            tell(&breaker, [Failure]);
+            clock.advance(TimeDelta::seconds(11));
+            tell(&breaker, [Success]);
+            clock.advance(TimeDelta::seconds(11));
+        }
+        assert!(breaker.is_closed());
+    }
+
+    #[test]
+    fn under_eighty_percent_of_five_calls_open_it() {
+        let (breaker, _) = breaker();
+        tell(&breaker, [Success, Success, Success, Failure]);
+        assert!(breaker.is_closed(), "four calls say nothing");
+        tell(&breaker, [Success, Failure]);
+        assert!(!breaker.is_closed(), "four of six");
+    }
+
+    #[test]
+    fn eighty_percent_is_enough_and_old_calls_are_forgotten() {
+        let (breaker, clock) = breaker();
+        tell(&breaker, [Success, Success, Success, Success, Failure]);
+        assert!(breaker.is_closed());
+        clock.advance(TimeDelta::seconds(11));
+        tell(&breaker, [Failure, Failure, Failure, Failure]);
+        assert!(
+            breaker.is_closed(),
+            "five failures in all, four within ten seconds"
+        );
+    }
+
+    #[test]
+    fn throttling_counts_in_the_rate_only_and_refusals_not_at_all() {
+        let (breaker, clock) = breaker();
+        tell(&breaker, [Refused; 100]);
+        assert!(breaker.is_closed());
+        for _ in 0..20 {
+            tell(&breaker, [Throttled]);
+            clock.advance(TimeDelta::seconds(11));
+        }
+        assert!(breaker.is_closed(), "no row of failures");
+        tell(&breaker, [Throttled; 5]);
+        assert!(!breaker.is_closed(), "none of five succeeded");
+    }
+
+    #[test]
+    fn one_probe_at_a_time_and_each_failed_one_doubles_the_pause() {
+        let (breaker, clock) = breaker();
+        tell(&breaker, [Failure; 5]);
+        let mut pause = 1_000;
+        while pause < 200_000 {
+            clock.advance(TimeDelta::milliseconds(pause.min(60_000) * 8 / 10 - 50));
+            assert!(breaker.admit().is_err(), "too early after {pause} ms");
+            clock.advance(past(pause.min(60_000)));
+            let probe = breaker.admit().unwrap();
+            assert!(breaker.admit().is_err(), "one probe at a time");
+            probe.tell(Failure);
+            pause *= 2;
+        }
+        clock.advance(past(60_000));
+        breaker.admit().unwrap().tell(Success);
+        assert!(breaker.is_closed());
+        tell(&breaker, [Failure; 4]);
+        assert!(breaker.is_closed(), "it starts afresh");
+    }
+
+    #[test]
+    fn a_probe_whose_caller_left_leaves_its_turn() {
+        let (breaker, clock) = breaker();
+        tell(&breaker, [Failure; 5]);
+        clock.advance(past(1_000));
+        drop(breaker.admit().unwrap());
+        breaker.admit().unwrap().tell(Refused);
+        assert!(breaker.is_closed(), "a refusal is an answer");
+    }
+
+    #[test]
+    fn what_was_admitted_before_it_opened_decides_nothing() {
+        let (breaker, clock) = breaker();
+        let late = breaker.admit().unwrap();
+        tell(&breaker, [Failure; 5]);
+        late.tell(Success);
+        assert!(breaker.admit().is_err());
+        clock.advance(past(1_000));
+        assert!(breaker.admit().is_ok());
+    }
+}

@@ -1,0 +1,71 @@
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::CallError;
+
+/// The instant by which an answer has to be there.
+///
+/// It is a point in time, not a span, so that waiting in one place leaves less
+/// for the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// So far from now.
+    #[must_use]
+    pub fn within(limit: Duration) -> Self {
+        Self(Instant::now() + limit)
+    }
+
+    /// What is left; nothing once it has passed.
+    #[must_use]
+    pub fn remaining(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// The deadline of one part of the work: `cap` from now, and in any case
+    /// `reserve` before the whole has to be done.
+    #[must_use]
+    pub fn part(self, cap: Duration, reserve: Duration) -> Self {
+        Self::within(cap.min(self.remaining().saturating_sub(reserve)))
+    }
+
+    /// Does some work until the deadline; then the work is dropped.
+    ///
+    /// # Errors
+    /// The work's own, or [`CallError::DeadlineExceeded`].
+    pub async fn limit<T>(
+        self,
+        work: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        timeout_at(self.0, work)
+            .await
+            .unwrap_or(Err(CallError::DeadlineExceeded))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_gets_its_cap_or_what_is_left_less_the_reserve() {
+        let whole = Deadline::within(MS(1_000));
+        assert_eq!(whole.part(MS(400), MS(50)).remaining(), MS(400));
+        tokio::time::advance(MS(800)).await;
+        assert_eq!(whole.part(MS(400), MS(50)).remaining(), MS(150));
+        tokio::time::advance(MS(190)).await;
+        assert_eq!(whole.part(MS(400), MS(50)).remaining(), MS(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_is_ready_counts_even_when_nothing_is_left() {
+        let passed = Deadline::within(MS(0));
+        assert!(passed.limit(async { Ok(1) }).await.is_ok());
+        let never = passed.limit(std::future::pending::<Result<(), _>>()).await;
+        assert!(matches!(never, Err(CallError::DeadlineExceeded)));
+    }
+}

@@ -1,0 +1,260 @@
+//! What stands between the edge and everything it calls.
+//!
+//! From the outside in: retries and hedges, which draw on one budget; the
+//! circuit breaker; the bulkhead; the deadline; the call.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use futures::future::select;
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use platform::clock::SharedClock;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Instant, sleep, timeout},
+};
+use tower::retry::budget::{Budget as _, TpsBudget};
+
+use super::{
+    CallError, Deadline,
+    breaker::{Breaker, BreakerSettings, Verdict},
+    latency::P95,
+};
+
+/// The pause before the first retry, before jitter; it doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// How one method may be called.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// Calls that may be in flight at once.
+    pub concurrency: usize,
+    /// How long a call may wait for its turn.
+    pub wait: Duration,
+    /// Tries after the first when the callee is unavailable. Only idempotent
+    /// reads may have any.
+    pub retries: u32,
+    /// Whether a second try is made beside a first that takes longer than
+    /// nineteen in twenty do. Only idempotent reads may be hedged.
+    pub hedge: bool,
+    /// A call that ran into its deadline speaks against the callee only when it
+    /// had at least this long: a client in a hurry proves nothing.
+    pub patience: Duration,
+}
+
+/// The extra calls that all methods of a process may make together: one for
+/// each five calls of those that may be repeated, and ten a second, over ten
+/// seconds. That is what [`TpsBudget::default`] gives.
+pub type Budget = Arc<TpsBudget>;
+
+/// The guard of one method. It is shared by all who call the method.
+#[derive(Debug)]
+pub struct Guard {
+    policy: Policy,
+    permits: Semaphore,
+    breaker: Breaker,
+    p95: P95,
+    budget: Budget,
+    metrics: GuardMetrics,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    First,
+    Retry,
+    Hedge,
+}
+
+impl Guard {
+    /// Guards `method` of `upstream`, which are labels of its metrics.
+    #[must_use]
+    pub fn new(
+        [upstream, method]: [&'static str; 2],
+        policy: Policy,
+        breaker: &BreakerSettings,
+        budget: Budget,
+        clock: SharedClock,
+    ) -> Self {
+        Self {
+            policy,
+            permits: Semaphore::new(policy.concurrency),
+            breaker: Breaker::new([upstream, method], breaker, clock),
+            p95: P95::default(),
+            budget,
+            metrics: GuardMetrics::new(upstream, method),
+        }
+    }
+
+    /// Makes a call; `call` is called once for each try.
+    ///
+    /// # Errors
+    /// The callee's, [`CallError::DeadlineExceeded`], [`CallError::CircuitOpen`]
+    /// or, when too many calls are in flight, [`CallError::Overloaded`].
+    pub async fn call<T, F>(&self, deadline: Deadline, call: impl Fn() -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        if self.policy.retries > 0 || self.policy.hedge {
+            self.budget.deposit();
+        }
+        let mut outcome = self.hedged(deadline, &call, Kind::First).await;
+        for retry in 0..self.policy.retries {
+            let Err(CallError::Unavailable { retry_after, .. }) = outcome else {
+                break;
+            };
+            let jittered =
+                || (FIRST_PAUSE * 2_u32.pow(retry)).mul_f64(rand::random_range(0.5..1.5));
+            let pause = retry_after.unwrap_or_else(jittered);
+            if deadline.remaining() <= pause || !self.budget.withdraw() {
+                break;
+            }
+            sleep(pause).await;
+            outcome = self.hedged(deadline, &call, Kind::Retry).await;
+        }
+        outcome
+    }
+
+    async fn hedged<T, F>(
+        &self,
+        deadline: Deadline,
+        call: &impl Fn() -> F,
+        kind: Kind,
+    ) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let mut first = pin!(self.attempt(deadline, call, kind));
+        let Some(p95) = self.p95.get().filter(|_| self.policy.hedge) else {
+            return first.await;
+        };
+        if let Ok(outcome) = timeout(p95, first.as_mut()).await {
+            return outcome;
+        }
+        if !self.breaker.is_closed() || !self.budget.withdraw() {
+            return first.await;
+        }
+        let second = pin!(self.attempt(deadline, call, Kind::Hedge));
+        match select(first, second).await.factor_first() {
+            (Err(error), other) if error.retryable() => other.await,
+            (outcome, _) => outcome,
+        }
+    }
+
+    async fn attempt<T, F>(
+        &self,
+        deadline: Deadline,
+        call: &impl Fn() -> F,
+        kind: Kind,
+    ) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let rejected = |_: &CallError| self.metrics.rejected.increment(1);
+        let pass = self.breaker.admit().inspect_err(rejected)?;
+        let _permit = self.permit(deadline, kind).await.inspect_err(rejected)?;
+        let attempt = Attempt::begin(self, kind);
+        let given = deadline.remaining();
+        let outcome = deadline.limit(call()).await;
+        attempt.end(&outcome);
+        pass.tell(match &outcome {
+            Ok(_) => Verdict::Success,
+            Err(CallError::Unavailable { .. } | CallError::Internal(_)) => Verdict::Failure,
+            Err(CallError::DeadlineExceeded) if given >= self.policy.patience => Verdict::Failure,
+            Err(CallError::Overloaded { .. }) => Verdict::Throttled,
+            Err(_) => Verdict::Refused,
+        });
+        outcome
+    }
+
+    async fn permit(
+        &self,
+        deadline: Deadline,
+        kind: Kind,
+    ) -> Result<SemaphorePermit<'_>, CallError> {
+        if let Ok(permit) = self.permits.try_acquire() {
+            return Ok(permit);
+        }
+        let wait = match kind {
+            Kind::Hedge => Duration::ZERO,
+            Kind::First | Kind::Retry => self.policy.wait.min(deadline.remaining()),
+        };
+        match timeout(wait, self.permits.acquire()).await {
+            Ok(permit) => Ok(permit.expect("the semaphore is never closed")),
+            Err(_) => Err(CallError::Overloaded { retry_after: None }),
+        }
+    }
+}
+
+/// A call in flight.
+struct Attempt<'a> {
+    guard: &'a Guard,
+    started: Instant,
+    ended: bool,
+}
+
+impl<'a> Attempt<'a> {
+    fn begin(guard: &'a Guard, kind: Kind) -> Self {
+        guard.metrics.attempts[kind as usize].increment(1);
+        guard.metrics.in_flight.increment(1.0);
+        Self {
+            guard,
+            started: Instant::now(),
+            ended: false,
+        }
+    }
+
+    fn end<T>(mut self, outcome: &Result<T, CallError>) {
+        self.ended = true;
+        let took = self.started.elapsed();
+        let class = match outcome {
+            Ok(_) => 0,
+            Err(error) if error.retryable() => 1,
+            Err(CallError::Internal(_)) => 2,
+            Err(_) => 3,
+        };
+        self.guard.metrics.durations[class].record(took.as_secs_f64());
+        match outcome {
+            Ok(_) => self.guard.p95.observe(took),
+            Err(_) => self.guard.p95.observe_longer_than(took),
+        }
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        self.guard.metrics.in_flight.decrement(1.0);
+        if !self.ended {
+            self.guard.p95.observe_longer_than(self.started.elapsed());
+        }
+    }
+}
+
+/// Built once: finding a metric by its labels costs more than updating it.
+#[derive(Debug)]
+struct GuardMetrics {
+    attempts: [Counter; 3],
+    /// Calls that were not made: the circuit was open or the bulkhead full.
+    rejected: Counter,
+    in_flight: Gauge,
+    durations: [Histogram; 4],
+}
+
+impl GuardMetrics {
+    fn new(upstream: &'static str, method: &'static str) -> Self {
+        let attempts = ["first", "retry", "hedge"].map(|kind| {
+            counter!("upstream_attempts_total", "upstream" => upstream, "method" => method, "kind" => kind)
+        });
+        let durations = ["ok", "transient", "internal", "refused"].map(|outcome| {
+            histogram!("upstream_request_duration_seconds", "upstream" => upstream, "method" => method, "outcome" => outcome)
+        });
+        Self {
+            attempts,
+            durations,
+            rejected: counter!("upstream_rejected_total", "upstream" => upstream, "method" => method),
+            in_flight: gauge!("upstream_in_flight", "upstream" => upstream, "method" => method),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "guard_tests.rs"]
+mod tests;

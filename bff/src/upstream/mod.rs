@@ -1,0 +1,21 @@
+//! What the edge calls: the orders service, the accounts store and Redis, each
+//! behind a guard that keeps a sick dependency from making the edge sick.
+
+mod accounts;
+mod breaker;
+mod context;
+mod deadline;
+mod error;
+mod guard;
+mod latency;
+mod orders;
+mod status;
+pub mod view;
+
+pub use accounts::{Accounts, AccountsSettings};
+pub use breaker::BreakerSettings;
+pub use context::{Context, Trail};
+pub use deadline::Deadline;
+pub use error::{CallError, Violation};
+pub use guard::{Budget, Guard, Policy};
+pub use orders::{ItemQuery, Orders, OrdersSettings};

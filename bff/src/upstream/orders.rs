@@ -1,0 +1,355 @@
+use std::{sync::Arc, time::Duration};
+
+use platform::{
+    clock::SharedClock,
+    config::{Millis, ServerUrl},
+    currency::Currency,
+    trace::current_traceparent,
+};
+use proto::orders::v1::{
+    GetItemRequest, GetOrderRequest, ListItemsRequest, ListOrdersRequest,
+    ListRecommendationsRequest, OrderState, catalog_service_client::CatalogServiceClient,
+    order_service_client::OrderServiceClient,
+};
+use serde::{Deserialize, Serialize};
+use tonic::{
+    Request, Response, Status,
+    metadata::{Ascii, MetadataMap, MetadataValue},
+    transport::{Channel, Endpoint},
+};
+use uuid::Uuid;
+
+use super::{
+    BreakerSettings, Budget, CallError, Context, Guard, Policy,
+    view::{self, Item, Order, Page},
+};
+use crate::identity::{Caller, token::Tokens};
+
+/// Settings of the orders service's client.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OrdersSettings {
+    /// `http://host:port`
+    pub url: ServerUrl,
+    /// How long connecting may take, in milliseconds.
+    pub connect_timeout_ms: Millis,
+    /// Calls of one method that may be in flight at once.
+    pub concurrency: usize,
+    /// How long a call may wait for its turn, in milliseconds.
+    pub wait_ms: Millis,
+    /// Tries after the first when the service is unavailable.
+    pub retries: u32,
+    /// Whether slow reads are asked for a second time.
+    pub hedge: bool,
+    /// When calls stop for a while.
+    pub breaker: BreakerSettings,
+}
+
+impl Default for OrdersSettings {
+    fn default() -> Self {
+        Self {
+            url: ServerUrl::literal("http://127.0.0.1:50051"),
+            connect_timeout_ms: Millis(500),
+            concurrency: 256,
+            wait_ms: Millis(100),
+            retries: 2,
+            hedge: true,
+            breaker: BreakerSettings::default(),
+        }
+    }
+}
+
+/// The orders service, as the edge calls it. Cloning shares the connection.
+#[derive(Debug, Clone)]
+pub struct Orders(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    catalog: CatalogServiceClient<Channel>,
+    orders: OrderServiceClient<Channel>,
+    tokens: Tokens,
+    get_item: Guard,
+    list_items: Guard,
+    list_recommendations: Guard,
+    get_order: Guard,
+    list_orders: Guard,
+}
+
+/// Which items are wanted; what is empty doesn't narrow. The service checks it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ItemQuery {
+    /// Words to search for.
+    pub query: String,
+    /// A tag that they carry.
+    pub tag: String,
+    /// What prices are in; the service's default if none is given.
+    pub currency: Option<Currency>,
+    /// The lowest price.
+    pub min_price: Option<String>,
+    /// The highest price.
+    pub max_price: Option<String>,
+    /// Their order, as the contract numbers it.
+    pub sort: i32,
+    /// How many, 1 to 100.
+    pub limit: u8,
+    /// Where the page begins.
+    pub cursor: String,
+}
+
+impl Orders {
+    /// Prepares the connection; it is made at the first call, and again
+    /// whenever it was lost.
+    ///
+    /// # Errors
+    /// When the URL can't be used.
+    pub fn new(
+        settings: &OrdersSettings,
+        tokens: Tokens,
+        budget: &Budget,
+        clock: &SharedClock,
+    ) -> Result<Self, tonic::transport::Error> {
+        let channel = Endpoint::from_shared(settings.url.expose().to_string())?
+            .connect_timeout(settings.connect_timeout_ms.duration())
+            // A peer that hangs is noticed, so that its successor is found.
+            .http2_keep_alive_interval(Duration::from_secs(10))
+            .keep_alive_timeout(Duration::from_secs(5))
+            .keep_alive_while_idle(true)
+            .connect_lazy();
+        let policy = Policy {
+            concurrency: settings.concurrency,
+            wait: settings.wait_ms.duration(),
+            retries: settings.retries,
+            hedge: settings.hedge,
+            patience: Duration::from_millis(100),
+        };
+        let guard = |method| {
+            let (budget, clock) = (budget.clone(), clock.clone());
+            Guard::new(["orders", method], policy, &settings.breaker, budget, clock)
+        };
+        Ok(Self(Arc::new(Inner {
+            catalog: CatalogServiceClient::new(channel.clone()),
+            orders: OrderServiceClient::new(channel),
+            tokens,
+            get_item: guard("get_item"),
+            list_items: guard("list_items"),
+            list_recommendations: guard("list_recommendations"),
+            get_order: guard("get_order"),
+            list_orders: guard("list_orders"),
+        })))
+    }
+
+    /// One item.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn item(
+        &self,
+        context: &Context,
+        id: Uuid,
+        currency: Option<Currency>,
+    ) -> Result<Item, CallError> {
+        let Inner {
+            catalog, get_item, ..
+        } = &*self.0;
+        let id = id.to_string();
+        let message = GetItemRequest {
+            id,
+            currency: code(currency),
+        };
+        let send = |request| {
+            let mut client = catalog.clone();
+            async move { client.get_item(request).await }
+        };
+        self.call(get_item, context, None, message, send)
+            .await?
+            .try_into()
+    }
+
+    /// One page of the items that match.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn items(
+        &self,
+        context: &Context,
+        query: &ItemQuery,
+    ) -> Result<Page<Item>, CallError> {
+        let Inner {
+            catalog,
+            list_items,
+            ..
+        } = &*self.0;
+        let query = query.clone();
+        let message = ListItemsRequest {
+            page_size: query.limit.into(),
+            page_token: query.cursor,
+            query: query.query,
+            tag: query.tag,
+            currency: code(query.currency),
+            min_price: query.min_price,
+            max_price: query.max_price,
+            sort: query.sort,
+        };
+        let send = |request| {
+            let mut client = catalog.clone();
+            async move { client.list_items(request).await }
+        };
+        let answer = self.call(list_items, context, None, message, send).await?;
+        page(answer.items, answer.next_page_token)
+    }
+
+    /// Items worth showing to the caller.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn recommendations(
+        &self,
+        context: &Context,
+        caller: &Caller,
+        count: u8,
+    ) -> Result<Vec<Item>, CallError> {
+        let Inner {
+            catalog,
+            list_recommendations,
+            ..
+        } = &*self.0;
+        let message = ListRecommendationsRequest {
+            page_size: count.into(),
+            currency: String::new(),
+        };
+        let send = |request| {
+            let mut client = catalog.clone();
+            async move { client.list_recommendations(request).await }
+        };
+        let answer = self
+            .call(list_recommendations, context, Some(caller), message, send)
+            .await?;
+        answer.items.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// One of the caller's orders.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn order(
+        &self,
+        context: &Context,
+        caller: &Caller,
+        id: Uuid,
+    ) -> Result<Order, CallError> {
+        let Inner {
+            orders, get_order, ..
+        } = &*self.0;
+        let message = GetOrderRequest { id: id.to_string() };
+        let send = |request| {
+            let mut client = orders.clone();
+            async move { client.get_order(request).await }
+        };
+        self.call(get_order, context, Some(caller), message, send)
+            .await?
+            .try_into()
+    }
+
+    /// One page of the caller's orders, newest first.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn orders(
+        &self,
+        context: &Context,
+        caller: &Caller,
+        state: Option<view::OrderState>,
+        limit: u8,
+        cursor: String,
+    ) -> Result<Page<Order>, CallError> {
+        let Inner {
+            orders,
+            list_orders,
+            ..
+        } = &*self.0;
+        let state = state.map_or(OrderState::Unspecified, Into::into);
+        let message = ListOrdersRequest {
+            page_size: limit.into(),
+            page_token: cursor,
+            state: state.into(),
+        };
+        let send = |request| {
+            let mut client = orders.clone();
+            async move { client.list_orders(request).await }
+        };
+        let answer = self
+            .call(list_orders, context, Some(caller), message, send)
+            .await?;
+        page(answer.orders, answer.next_page_token)
+    }
+
+    async fn call<M, A, F>(
+        &self,
+        guard: &Guard,
+        context: &Context,
+        caller: Option<&Caller>,
+        message: M,
+        send: impl Fn(Request<M>) -> F,
+    ) -> Result<A, CallError>
+    where
+        M: Clone,
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let metadata = self.metadata(context, caller)?;
+        let call = || {
+            let mut request = Request::new(message.clone());
+            *request.metadata_mut() = metadata.clone();
+            request.set_timeout(context.deadline.remaining());
+            let answer = send(request);
+            async { Ok(answer.await?.into_inner()) }
+        };
+        guard.call(context.deadline, call).await
+    }
+
+    /// Everything that travels with a call beside its message and time limit.
+    fn metadata(
+        &self,
+        context: &Context,
+        caller: Option<&Caller>,
+    ) -> Result<MetadataMap, CallError> {
+        let token = self
+            .0
+            .tokens
+            .for_orders(caller)
+            .map_err(CallError::internal)?;
+        let token = format!("Bearer {token}")
+            .parse::<MetadataValue<Ascii>>()
+            .map_err(CallError::internal)?;
+        let mut metadata = MetadataMap::with_capacity(4);
+        metadata.insert("authorization", token);
+        let mut insert =
+            |name, value: &[u8]| value.try_into().map(|value| metadata.insert(name, value));
+        if let Some(id) = &context.trail.request_id {
+            let _ = insert("x-request-id", id.as_bytes());
+        }
+        // A trace that is recorded here goes on from this span.
+        if let Some(here) = current_traceparent() {
+            let _ = insert("traceparent", here.as_bytes());
+        } else if let Some(theirs) = &context.trail.traceparent {
+            let _ = insert("traceparent", theirs.as_bytes());
+        }
+        Ok(metadata)
+    }
+}
+
+fn code(currency: Option<Currency>) -> String {
+    currency.map_or_else(String::new, |currency| currency.code().to_owned())
+}
+
+fn page<M, V>(messages: Vec<M>, next: String) -> Result<Page<V>, CallError>
+where
+    M: TryInto<V, Error = CallError>,
+{
+    Ok(Page {
+        items: messages
+            .into_iter()
+            .map(TryInto::try_into)
+            .collect::<Result<_, _>>()?,
+        next_cursor: (!next.is_empty()).then_some(next),
+    })
+}

@@ -1,0 +1,138 @@
+use std::sync::{Arc, Mutex};
+
+use bff::{cache::Invalidate, events::invalidation};
+use platform::{
+    clock::Clock as _,
+    outbox::{self, NewEvent},
+};
+use proto::events::{
+    AccountUpdated, Event, ItemDeleted, ItemUpdated, OrderCancelled, OrderCreated, OrderExpired,
+    OrderFulfilled, OrderPaid, SUBJECTS, SessionRevoked, TransferPosted, UserRegistered,
+    UserUpdated,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::messaging::{Messaging, until};
+
+/// Everything that was to be dropped, in order.
+type Dropped = Arc<Mutex<Vec<Invalidate>>>;
+
+fn follow(messaging: &Messaging) -> Dropped {
+    let dropped = Dropped::default();
+    let (nats, lifetime, log) = (
+        messaging.nats.clone(),
+        messaging.lifetime.clone(),
+        dropped.clone(),
+    );
+    messaging.lifetime.spawn(async move {
+        invalidation::follow(nats, &lifetime, |what| log.lock().unwrap().push(what)).await;
+    });
+    dropped
+}
+
+async fn append<E: Event>(messaging: &Messaging, event: &E) {
+    let event = NewEvent::new(E::SUBJECT, event.aggregate_id(), 1, event, &messaging.clock);
+    outbox::append(&messaging.pool, &event).await.unwrap();
+}
+
+fn drain(dropped: &Dropped) -> Vec<Invalidate> {
+    std::mem::take(&mut dropped.lock().unwrap())
+}
+
+#[tokio::test]
+async fn every_event_drops_what_it_changed_on_every_replica() {
+    use Invalidate::{Everything, Item, User};
+    let messaging = Messaging::new().await;
+    let replicas = [follow(&messaging), follow(&messaging)];
+    for dropped in &replicas {
+        // Once for each store.
+        until("it follows", async || dropped.lock().unwrap().len() == 2).await;
+        assert_eq!(drain(dropped), [Everything, Everything]);
+    }
+    messaging.start_worker();
+
+    let [user_id, other, item_id, order_id] = [1, 2, 3, 4].map(Uuid::from_u128);
+    append(&messaging, &UserRegistered { user_id }).await;
+    append(&messaging, &UserUpdated { user_id }).await;
+    append(
+        &messaging,
+        &AccountUpdated {
+            account_id: other,
+            user_id,
+        },
+    )
+    .await;
+    append(
+        &messaging,
+        &TransferPosted {
+            transfer_id: order_id,
+            user_ids: vec![user_id, other],
+        },
+    )
+    .await;
+    append(&messaging, &ItemUpdated { item_id }).await;
+    append(&messaging, &ItemDeleted { item_id }).await;
+    append(&messaging, &OrderCreated { order_id, user_id }).await;
+    append(&messaging, &OrderPaid { order_id, user_id }).await;
+    append(&messaging, &OrderCancelled { order_id, user_id }).await;
+    append(&messaging, &OrderExpired { order_id, user_id }).await;
+    append(&messaging, &OrderFulfilled { order_id, user_id }).await;
+    // Says nothing about what is cached.
+    append(
+        &messaging,
+        &SessionRevoked {
+            session_id: other,
+            user_id,
+            revoked_at: messaging.clock.now(),
+        },
+    )
+    .await;
+
+    for dropped in &replicas {
+        until("everything was heard", async || {
+            dropped.lock().unwrap().len() == 12
+        })
+        .await;
+        let heard = drain(dropped);
+        let count = |what| heard.iter().filter(|one| **one == what).count();
+        assert_eq!(count(User(user_id)), 9);
+        assert_eq!(count(User(other)), 1);
+        assert_eq!(count(Item(item_id)), 2);
+    }
+    messaging.finish().await;
+}
+
+#[tokio::test]
+async fn an_event_that_this_version_does_not_know_drops_everything() {
+    let messaging = Messaging::new().await;
+    let dropped = follow(&messaging);
+    until("it follows", async || dropped.lock().unwrap().len() == 2).await;
+    drain(&dropped);
+    messaging.start_worker();
+    for (subject, data) in [
+        ("evt.accounts.user.updated.v9", json!({})),
+        (UserUpdated::SUBJECT, json!({ "unexpected": true })),
+    ] {
+        let event = NewEvent::new(
+            subject,
+            messaging.clock.new_id(),
+            1,
+            &data,
+            &messaging.clock,
+        );
+        outbox::append(&messaging.pool, &event).await.unwrap();
+        until("it was heard", async || !dropped.lock().unwrap().is_empty()).await;
+        assert_eq!(drain(&dropped), [Invalidate::Everything]);
+    }
+    messaging.finish().await;
+}
+
+#[test]
+fn the_test_above_has_every_event() {
+    assert_eq!(
+        SUBJECTS.len(),
+        12,
+        "give the new event its line there, and this its number"
+    );
+}

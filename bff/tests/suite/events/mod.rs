@@ -1,0 +1,4 @@
+//! What events do in the edge.
+
+mod invalidation;
+mod sweeping;

@@ -1,0 +1,47 @@
+use crate::messaging::{Messaging, until};
+
+#[tokio::test]
+async fn the_audit_trail_is_kept_for_a_year() {
+    let messaging = Messaging::new().await;
+    sqlx::raw_sql(
+        "INSERT INTO audit_log (id, at, event)
+         SELECT gen_random_uuid(), now() - days * interval '1 day', 'session.opened'
+         FROM generate_series(0, 2400) AS days",
+    )
+    .execute(&messaging.superuser)
+    .await
+    .unwrap();
+    messaging.start_worker();
+    let old = "SELECT count(*) FROM audit_log WHERE at < now() - interval '366 days'";
+    until("what is older is gone", async || {
+        messaging.count(old).await == 0
+    })
+    .await;
+    let kept = messaging.count("SELECT count(*) FROM audit_log").await;
+    assert!((365..=367).contains(&kept), "{kept}");
+    messaging.finish().await;
+}
+
+#[tokio::test]
+async fn the_edge_cannot_wipe_its_tracks() {
+    let messaging = Messaging::new().await;
+    let written = "INSERT INTO audit_log (id, at, event)
+                   VALUES (gen_random_uuid(), now() - interval '29 days', 'session.opened')";
+    sqlx::query(written).execute(&messaging.pool).await.unwrap();
+    let refused = sqlx::query("DELETE FROM audit_log")
+        .execute(&messaging.pool)
+        .await;
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("permission denied")
+    );
+    let everything = "SELECT audit_log_sweep(now() + interval '1 day')";
+    sqlx::query(everything)
+        .execute(&messaging.pool)
+        .await
+        .unwrap();
+    assert_eq!(messaging.count("SELECT count(*) FROM audit_log").await, 1);
+    messaging.finish().await;
+}

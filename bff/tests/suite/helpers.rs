@@ -1,0 +1,354 @@
+//! A whole edge on a port of its own, with its own databases, key prefix and
+//! subjects on the real servers that `make test` started.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use bff::{app::AppState, config::Settings, edge, identity::keys::KeyFile};
+use chrono::TimeDelta;
+use http::{Method, StatusCode};
+use platform::{
+    clock::{Clock, SystemClock},
+    config::{List, ServerUrl},
+    shutdown::Lifetime,
+    testing::{Database, ManualClock, nats_url, postgres_url, redis_url, unique_name},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+/// A password that breaks no rule.
+pub const PASSWORD: &str = "plum orbit cello 9";
+
+/// Waits for a condition, for 20 s at most.
+pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = std::time::Instant::now();
+    loop {
+        if let Some(value) = condition().await {
+            return value;
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "{what}: not within 20 s"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A running edge.
+pub struct TestApp {
+    pub url: String,
+    pub client: reqwest::Client,
+    pub clock: ManualClock,
+    pub settings: Settings,
+    pub accounts: Database,
+    pub lifetime: Lifetime,
+    pub files: Arc<TempDir>,
+}
+
+impl TestApp {
+    /// An edge with the defaults, but cheap hashes and generous limits.
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// An edge with changed settings.
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::with_accounts(accounts_database().await, change).await
+    }
+
+    /// An edge with changed settings on a given accounts store.
+    pub async fn with_accounts(accounts: Database, change: impl FnOnce(&mut Settings)) -> Self {
+        let files = Arc::new(tempfile::tempdir().expect("a directory"));
+        let mut settings = Settings::default();
+        settings.postgres.url = accounts.url_as("accounts_app");
+        settings.postgres.max_connections = 8;
+        settings.redis.url = redis_url();
+        settings.redis.prefix = unique_name();
+        settings.redis.response_timeout_ms = platform::config::Millis(2_000);
+        settings.nats.url = nats_url();
+        settings.nats.prefix = unique_name();
+        settings.tokens.keys_file = key_file(&files);
+        settings.environment = bff::config::EnvironmentKind::Development;
+        settings.passwords.memory_kib = 64;
+        settings.passwords.iterations = 1;
+        settings.http.allowed_origins = List(vec!["https://app.example".into()]);
+        settings.http.drain_delay_ms = platform::config::Millis(0);
+        change(&mut settings);
+        Self::run(settings, ManualClock::new(), accounts, files).await
+    }
+
+    /// Another replica of the same edge: same stores, same keys.
+    pub async fn replica(&self) -> Self {
+        self.replica_with(self.settings.clone()).await
+    }
+
+    /// Another replica with changed settings.
+    pub async fn replica_with(&self, settings: Settings) -> Self {
+        Self::run(
+            settings,
+            self.clock.clone(),
+            self.accounts.clone(),
+            self.files.clone(),
+        )
+        .await
+    }
+
+    async fn run(
+        settings: Settings,
+        clock: ManualClock,
+        accounts: Database,
+        files: Arc<TempDir>,
+    ) -> Self {
+        // One provider for the process; another test may have installed it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let lifetime = Lifetime::new();
+        let state = AppState::build(settings.clone(), Arc::new(clock.clone()), lifetime.clone())
+            .await
+            .expect("the settings of a test can be used");
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
+            .await
+            .expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let (router, http, life) = (state.router(), settings.http.clone(), lifetime.clone());
+        lifetime.spawn(async move { edge::serve::serve(listener, router, &http, &life).await });
+        Self {
+            url,
+            client: client(),
+            clock,
+            settings,
+            accounts,
+            lifetime,
+            files,
+        }
+    }
+
+    /// A request, unsent.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// `GET`s as nobody or with an access token.
+    pub async fn get(&self, path: &str, token: Option<&str>) -> Answer {
+        let request = self.request(Method::GET, path);
+        Answer::of(match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+        .await
+    }
+
+    /// `POST`s JSON as nobody or with an access token.
+    pub async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Answer {
+        let request = self.request(Method::POST, path).json(body);
+        Answer::of(match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+        .await
+    }
+
+    /// Puts a user straight into the store, as if long registered.
+    pub async fn user(&self, email: &str) -> Value {
+        use sqlx::Connection as _;
+
+        let hasher =
+            bff::identity::password::Hasher::new(&self.settings.passwords).expect("settings");
+        let password = bff::identity::identifier::Password::new(PASSWORD).expect("a password");
+        let hash = hasher
+            .hash(password, vec![])
+            .await
+            .expect("idle")
+            .expect("strong");
+        let id = self.clock.new_id();
+        let mut db = self.superuser().await;
+        sqlx::query(
+            "INSERT INTO users (id, full_name, email, email_canonical, email_verified_at, created_at, updated_at)
+             VALUES ($1, 'Ann Lee', $2, lower($2), now(), now(), now())",
+        )
+        .bind(id)
+        .bind(email)
+        .execute(&mut db)
+        .await
+        .expect("a user");
+        sqlx::query(
+            "INSERT INTO credentials (user_id, password, changed_at) VALUES ($1, $2, now())",
+        )
+        .bind(id)
+        .bind(hash)
+        .execute(&mut db)
+        .await
+        .expect("credentials");
+        db.close().await.expect("closes");
+        json!({ "id": id, "email": email })
+    }
+
+    /// A connection that may do everything, for looking at what was stored.
+    pub async fn superuser(&self) -> sqlx::PgConnection {
+        use sqlx::Connection as _;
+
+        let url = self.accounts.superuser_url();
+        sqlx::PgConnection::connect(url.expose().as_str())
+            .await
+            .expect("PostgreSQL")
+    }
+
+    /// Signs in, in token mode.
+    pub async fn login(&self, email: &str) -> Answer {
+        let body = json!({ "identifier": email, "password": PASSWORD });
+        self.post("/v1/auth/login", None, &body).await
+    }
+
+    /// A signed-in user's tokens.
+    pub async fn signed_in(&self, email: &str) -> Tokens {
+        self.user(email).await;
+        self.login(email).await.expect(StatusCode::OK).tokens()
+    }
+
+    /// Signs in, in cookie mode. Returns the cookie as it is to be sent.
+    pub async fn cookie(&self, email: &str) -> String {
+        let body = json!({ "identifier": email, "password": PASSWORD, "mode": "cookie" });
+        let answer = self
+            .post("/v1/auth/login", None, &body)
+            .await
+            .expect(StatusCode::OK);
+        let cookie = answer.header("set-cookie").expect("a cookie");
+        cookie.split(';').next().expect("a pair").to_owned()
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, by: TimeDelta) {
+        self.clock.advance(by);
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.lifetime.stop();
+    }
+}
+
+/// An access token and a refresh token.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    pub access: String,
+    pub refresh: String,
+    pub session: String,
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: http::HeaderMap,
+    pub bytes: Vec<u8>,
+}
+
+impl Answer {
+    /// Sends a request.
+    pub async fn of(request: reqwest::RequestBuilder) -> Self {
+        let answer = request.send().await.expect("an answer");
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let bytes = answer.bytes().await.expect("a body").to_vec();
+        Self {
+            status,
+            headers,
+            bytes,
+        }
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.bytes)))
+    }
+
+    /// The problem's code.
+    pub fn code(&self) -> String {
+        assert_eq!(
+            self.header("content-type").as_deref(),
+            Some("application/problem+json")
+        );
+        self.json()["code"].as_str().expect("a code").to_owned()
+    }
+
+    /// The pointers of a problem's fields.
+    pub fn pointers(&self) -> Vec<String> {
+        let json = self.json();
+        let errors = json["errors"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        errors
+            .iter()
+            .map(|error| error["pointer"].as_str().expect("a pointer").to_owned())
+            .collect()
+    }
+
+    /// A header.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name)?.to_str().ok().map(str::to_owned)
+    }
+
+    /// Goes on if the status is this one.
+    #[track_caller]
+    pub fn expect(self, status: StatusCode) -> Self {
+        assert_eq!(
+            self.status,
+            status,
+            "{}",
+            String::from_utf8_lossy(&self.bytes)
+        );
+        self
+    }
+
+    /// The tokens of a sign-in or a refresh.
+    pub fn tokens(&self) -> Tokens {
+        let json = self.json();
+        let text = |name: &str| {
+            json[name]
+                .as_str()
+                .unwrap_or_else(|| panic!("{name}: {json}"))
+                .to_owned()
+        };
+        Tokens {
+            access: text("access_token"),
+            refresh: text("refresh_token"),
+            session: text("session_id"),
+        }
+    }
+}
+
+/// An empty, migrated accounts store.
+pub async fn accounts_database() -> Database {
+    accounts_database_on(postgres_url()).await
+}
+
+/// The same on a server of the test's own.
+pub async fn accounts_database_on(server: ServerUrl) -> Database {
+    let template = format!("accounts_{}", migrator::digest(migrator::Store::Accounts));
+    Database::create_on(server, &template, async |url| {
+        migrator::up(migrator::Store::Accounts, &url)
+            .await
+            .expect("migrations");
+    })
+    .await
+}
+
+fn key_file(files: &TempDir) -> PathBuf {
+    let path = files.path().join("keys.json");
+    let mut keys = KeyFile::default();
+    // Old enough for a clock that is moved back, good for one moved far ahead.
+    let from = SystemClock.now() - TimeDelta::days(1);
+    keys.generate(from, TimeDelta::days(400)).expect("a key");
+    std::fs::write(&path, serde_json::to_vec(&keys).expect("JSON")).expect("a file");
+    path
+}
+
+#[expect(clippy::disallowed_methods, reason = "a client of the tests' own")]
+fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .timeout(Duration::from_secs(20))
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("a client")
+}

@@ -1,0 +1,15 @@
+//! The edge's behaviour, through its ports, on real servers.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails, fails the test")]
+
+mod bad_input;
+mod events;
+mod helpers;
+mod messaging;
+mod notify;
+mod openapi;
+mod outages;
+mod registration;
+mod sessions;
+mod sign_in;
+mod worker;

@@ -1,0 +1,6 @@
+//! Codes reach their owners: once, in time, and shown to nobody else.
+
+mod delivery;
+mod mail;
+mod sms;
+mod smtp;

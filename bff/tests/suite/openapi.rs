@@ -1,0 +1,66 @@
+//! The OpenAPI document is the contract: what it says is served, and its
+//! changes are reviewed like code.
+
+use http::{Method, StatusCode};
+
+use crate::helpers::{Answer, TestApp};
+
+#[tokio::test]
+async fn the_document_changes_only_on_purpose() {
+    let app = TestApp::start().await;
+    let document = app
+        .get("/openapi.json", None)
+        .await
+        .expect(StatusCode::OK)
+        .json();
+    insta::assert_json_snapshot!("openapi", document);
+}
+
+#[tokio::test]
+async fn every_operation_of_the_document_is_served() {
+    let app = TestApp::start().await;
+    let document = app
+        .get("/openapi.json", None)
+        .await
+        .expect(StatusCode::OK)
+        .json();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let path = path
+            .replace("{id}", &uuid::Uuid::nil().to_string())
+            .replace("{code}", "internal");
+        for method in item.as_object().unwrap().keys() {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let answer = Answer::of(app.request(method.clone(), &path)).await;
+            assert_ne!(
+                answer.status,
+                StatusCode::METHOD_NOT_ALLOWED,
+                "{method} {path}"
+            );
+            assert!(
+                answer.status != StatusCode::NOT_FOUND || path.contains("00000000"),
+                "{method} {path}"
+            );
+            assert!(
+                answer.status.as_u16() < 500,
+                "{method} {path}: {}",
+                answer.status
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_interactive_page_loads_everything_from_here() {
+    let app = TestApp::start().await;
+    let page = app.get("/docs/", None).await.expect(StatusCode::OK);
+    let html = String::from_utf8(page.bytes.clone()).unwrap();
+    assert!(!html.contains("https://"), "{html}");
+    assert!(
+        page.header("content-security-policy")
+            .unwrap()
+            .starts_with("default-src 'self'")
+    );
+    app.get("/docs/swagger-ui-bundle.js", None)
+        .await
+        .expect(StatusCode::OK);
+}

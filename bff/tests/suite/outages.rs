@@ -1,0 +1,202 @@
+//! A dependency that is gone, hung or restarted: what still works works, what
+//! doesn't says so, and everything heals without a restart of ours.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use futures::future::join_all;
+use http::{Method, StatusCode};
+use platform::testing::Server;
+use serde_json::json;
+
+use crate::helpers::{Answer, PASSWORD, TestApp, accounts_database_on, eventually};
+
+async fn on_redis(redis: &Server) -> TestApp {
+    let url = redis.url();
+    TestApp::with(|settings| {
+        settings.redis.url = url;
+        settings.redis.response_timeout_ms = platform::config::Millis(250);
+    })
+    .await
+}
+
+async fn assert_fails_closed(app: &TestApp, cookie: &str, refresh: &str) {
+    let login = json!({ "identifier": "ann@example.com", "password": PASSWORD });
+    let code = json!({ "identifier": "bob@example.com", "purpose": "registration" });
+    let refresh = json!({ "refresh_token": refresh });
+    for (path, body) in [
+        ("/v1/auth/login", &login),
+        ("/v1/auth/verify-code", &code),
+        ("/v1/auth/refresh", &refresh),
+    ] {
+        let answer = app
+            .post(path, None, body)
+            .await
+            .expect(StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.code(), "unavailable", "{path}");
+        assert!(answer.header("retry-after").is_some(), "{path}");
+    }
+    let request = app.request(Method::GET, "/v1/me").header("cookie", cookie);
+    let answer = Answer::of(request)
+        .await
+        .expect(StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.header("set-cookie").is_none(), "the cookie stays");
+}
+
+#[tokio::test]
+async fn without_redis_sign_in_fails_closed_and_tokens_go_on() {
+    let mut redis = Server::redis().await;
+    let app = on_redis(&redis).await;
+    let tokens = app.signed_in("ann@example.com").await;
+    let cookie = app.cookie("ann@example.com").await;
+    redis.kill().await;
+    // What was seen of the cookie within the last second still counts.
+    app.advance(chrono::TimeDelta::seconds(2));
+    assert_fails_closed(&app, &cookie, &tokens.refresh).await;
+    app.get("/v1/me", Some(&tokens.access))
+        .await
+        .expect(StatusCode::OK);
+    redis.restart().await;
+    eventually("sign-in heals", async || {
+        (app.login("ann@example.com").await.status == StatusCode::OK).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hung_redis_is_the_same_as_none() {
+    let redis = Server::redis().await;
+    let app = on_redis(&redis).await;
+    let tokens = app.signed_in("ann@example.com").await;
+    let cookie = app.cookie("ann@example.com").await;
+    redis.stop();
+    app.advance(chrono::TimeDelta::seconds(2));
+    assert_fails_closed(&app, &cookie, &tokens.refresh).await;
+    app.get("/v1/me", Some(&tokens.access))
+        .await
+        .expect(StatusCode::OK);
+    redis.cont();
+    eventually("sign-in heals", async || {
+        (app.login("ann@example.com").await.status == StatusCode::OK).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_restarted_postgres_heals_under_load() {
+    let mut postgres = Server::postgres().await;
+    let accounts = accounts_database_on(postgres.url()).await;
+    let app = TestApp::with_accounts(accounts, |_| {}).await;
+    let tokens = app.signed_in("ann@example.com").await;
+    let stop = AtomicBool::new(false);
+    let statuses = async {
+        let mut seen = Vec::new();
+        while !stop.load(Ordering::Relaxed) {
+            let asked = (0..8).map(|_| app.get("/v1/me", Some(&tokens.access)));
+            seen.extend(
+                join_all(asked)
+                    .await
+                    .into_iter()
+                    .map(|answer| answer.status),
+            );
+        }
+        seen
+    };
+    let restart = async {
+        postgres.kill().await;
+        let away = app.get("/v1/me", Some(&tokens.access)).await;
+        assert_eq!(
+            away.expect(StatusCode::SERVICE_UNAVAILABLE).code(),
+            "unavailable"
+        );
+        postgres.restart().await;
+        eventually("reads heal", async || {
+            (app.get("/v1/me", Some(&tokens.access)).await.status == StatusCode::OK).then_some(())
+        })
+        .await;
+        eventually("writes heal", async || {
+            (app.login("ann@example.com").await.status == StatusCode::OK).then_some(())
+        })
+        .await;
+        stop.store(true, Ordering::Relaxed);
+    };
+    let (seen, ()) = tokio::join!(statuses, restart);
+    let odd = seen
+        .iter()
+        .find(|status| !matches!(status.as_u16(), 200 | 503 | 504));
+    assert_eq!(odd, None);
+    assert!(seen.contains(&StatusCode::OK));
+}
+
+#[tokio::test]
+async fn without_nats_people_register_and_their_mail_leaves_when_it_is_back_once() {
+    let mut nats = Server::nats().await;
+    let url = nats.url();
+    nats.kill().await;
+    let app = TestApp::with(|settings| settings.nats.url = url).await;
+    let worker = app.worker().await;
+    let ask = json!({ "identifier": "ann@example.com", "purpose": "registration" });
+    app.post("/v1/auth/verify-code", None, &ask)
+        .await
+        .expect(StatusCode::ACCEPTED);
+    app.signed_in("bob@example.com").await;
+    assert!(worker.recipients().await.is_empty());
+    nats.restart().await;
+    let code = worker.code_for("ann@example.com").await;
+    let body = json!({ "identifier": "ann@example.com", "code": code, "password": PASSWORD, "full_name": "Ann Lee" });
+    app.post("/v1/auth/register", None, &body)
+        .await
+        .expect(StatusCode::CREATED);
+    let mut db = app.superuser().await;
+    eventually("the outbox is empty", async || {
+        let left: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+                .fetch_one(&mut db)
+                .await
+                .unwrap();
+        (left == 0).then_some(())
+    })
+    .await;
+    assert_eq!(worker.recipients().await, ["ann@example.com"]);
+}
+
+#[tokio::test]
+async fn draining_under_load_fails_no_request() {
+    let app = TestApp::with(|settings| {
+        settings.http.drain_delay_ms = platform::config::Millis(300);
+    })
+    .await;
+    let tokens = app.signed_in("ann@example.com").await;
+    let answered = AtomicUsize::new(0);
+    // Clients that keep their connections, as browsers and balancers do, and go
+    // elsewhere when they are asked to.
+    let client = async || {
+        loop {
+            let request = app
+                .request(Method::GET, "/v1/me")
+                .bearer_auth(&tokens.access);
+            let answer = Answer::of(request).await.expect(StatusCode::OK);
+            answered.fetch_add(1, Ordering::Relaxed);
+            if answer.header("connection").as_deref() == Some("close") {
+                return;
+            }
+        }
+    };
+    let stop = async {
+        eventually("load", async || {
+            (answered.load(Ordering::Relaxed) > 200).then_some(())
+        })
+        .await;
+        app.lifetime.stop();
+    };
+    let clients = join_all((0..8).map(|_| client()));
+    tokio::join!(clients, stop);
+    let began = Instant::now();
+    assert!(
+        app.lifetime.finish(Duration::from_secs(30)).await,
+        "{:?}",
+        began.elapsed()
+    );
+}

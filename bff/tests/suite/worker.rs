@@ -1,0 +1,116 @@
+//! A worker beside the edge, whose messages a test can read.
+
+use std::path::PathBuf;
+
+use bff::{cli::worker, events::worker::Worker};
+use platform::config::ServerUrl;
+use std::sync::Arc;
+
+use crate::helpers::{TestApp, eventually};
+
+/// A running worker that writes its messages to files.
+pub struct TestWorker {
+    mail: PathBuf,
+    sms: PathBuf,
+}
+
+/// A message as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Letter {
+    at: std::time::SystemTime,
+    to: String,
+    code: String,
+}
+
+impl TestApp {
+    /// Starts a worker on the same stores.
+    pub async fn worker(&self) -> TestWorker {
+        let (mail, sms) = (
+            self.files.path().join("mail"),
+            self.files.path().join("sms"),
+        );
+        let mut settings = self.settings.clone();
+        settings.mail.url = file_url(&mail);
+        settings.sms.url = Some(file_url(&sms));
+        let worker: Worker = worker(&settings, Arc::new(self.clock.clone()))
+            .await
+            .expect("a worker");
+        let lifetime = self.lifetime.clone();
+        self.lifetime
+            .spawn(async move { worker.run(&lifetime).await });
+        TestWorker { mail, sms }
+    }
+}
+
+impl TestWorker {
+    /// The code in the first message to an address.
+    pub async fn code_for(&self, to: &str) -> String {
+        self.code_number(to, 0).await
+    }
+
+    /// The code in the message to an address that so many came before.
+    pub async fn code_number(&self, to: &str, before: usize) -> String {
+        eventually("a message", async || {
+            let letters = self.letters();
+            letters
+                .iter()
+                .filter(|letter| letter.to == to)
+                .nth(before)
+                .map(|letter| letter.code.clone())
+        })
+        .await
+    }
+
+    /// Whom messages went to, in order of their addresses.
+    pub async fn recipients(&self) -> Vec<String> {
+        let mut all: Vec<_> = self.letters().into_iter().map(|letter| letter.to).collect();
+        all.sort_unstable();
+        all
+    }
+
+    fn letters(&self) -> Vec<Letter> {
+        let mut letters: Vec<Letter> = [&self.mail, &self.sms]
+            .into_iter()
+            .filter_map(|directory| std::fs::read_dir(directory).ok())
+            .flatten()
+            .filter_map(|entry| {
+                let entry = entry.ok()?;
+                let path = entry.path();
+                let is_done = path
+                    .extension()
+                    .is_some_and(|kind| kind == "eml" || kind == "txt");
+                let text = std::fs::read_to_string(&path).ok().filter(|_| is_done)?;
+                let at = entry.metadata().ok()?.modified().ok()?;
+                Some(Letter {
+                    at,
+                    to: recipient(&text)?,
+                    code: six_digits(&text)?,
+                })
+            })
+            .collect();
+        letters.sort_unstable();
+        letters
+    }
+}
+
+fn recipient(text: &str) -> Option<String> {
+    let line = text.lines().find_map(|line| line.strip_prefix("To: "))?;
+    Some(line.trim().trim_matches(['<', '>']).to_owned())
+}
+
+/// The only number of six digits that stands by itself on a line or in a sentence.
+fn six_digits(text: &str) -> Option<String> {
+    let body = text
+        .split_once("\r\n\r\n")
+        .or_else(|| text.split_once("\n\n"))?
+        .1;
+    body.split(|c: char| !c.is_ascii_digit())
+        .find(|word| word.len() == 6)
+        .map(str::to_owned)
+}
+
+fn file_url(directory: &std::path::Path) -> ServerUrl {
+    format!("file://{}", directory.display())
+        .parse()
+        .expect("a URL")
+}

@@ -1,0 +1,69 @@
+# shellcheck shell=bash
+# The running system: what it consists of, whether it's up, how it ends.
+# Sourced, never run.
+
+# shellcheck source=SCRIPTDIR/environment.sh
+. "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+# In the order of their start. Each has a directory under `.local/`, with its
+# process in `pid`, and a log.
+parts=(postgres redis nats orders bff worker)
+
+# Whether docker compose or this machine runs the system: `docker`, `native` or nothing.
+mode() { cat "$local/mode" 2>/dev/null || true; }
+
+docker_answers() {
+	type -P docker >/dev/null &&
+		docker compose version >/dev/null 2>&1 &&
+		timeout 10 docker info >/dev/null 2>&1
+}
+
+# Two `make up` at once would start everything twice.
+lock() {
+	exec 9>"$local/lock"
+	flock --nonblock 9 || die "another make up, down or reset is at work"
+}
+
+all_run() {
+	local part
+	for part in "${parts[@]}"; do is_running "$local/$part" || return 1; done
+}
+
+any_runs() {
+	local part
+	for part in "${parts[@]}"; do ! is_running "$local/$part" || return 0; done
+	return 1
+}
+
+# Whether a program may take traffic, by what its operations listener says.
+is_ready() { curl -fsS -m 5 -o /dev/null "http://$(reachable "$1")/readyz" 2>/dev/null; }
+
+# Ends what runs, in the reverse order of its start.
+stop_all() {
+	local i part
+	for ((i = ${#parts[@]} - 1; i >= 0; i--)); do
+		part=${parts[i]}
+		is_running "$local/$part" || continue
+		say "    stopping $part"
+		case $part in
+		# To PostgreSQL, TERM means to wait until every client has gone.
+		postgres) stop_process "$local/$part" INT 30 ;;
+		*) stop_process "$local/$part" TERM 40 ;;
+		esac
+	done
+}
+
+show_addresses() {
+	local api ops
+	api=http://$(reachable "$BFF_HTTP__LISTEN") ops=$(reachable "$BFF_OPS__LISTEN")
+	cat <<-TEXT
+
+		  API        $api   (try $api/docs)
+		  readiness  http://$ops/readyz   metrics http://$ops/metrics
+		  mail       $BFF_MAIL__URL
+		  messages   $BFF_SMS__URL
+		  demo user  demo@portico.example   password correct-horse-battery-staple-demo
+
+		  make status   make logs   make down   make reset
+	TEXT
+}

@@ -1,0 +1,168 @@
+//! The way to the database: a pool whose transactions end at a deadline, and a
+//! watch that knows within a second whether the server answers.
+
+use std::{sync::Arc, time::Duration};
+
+use metrics::Gauge;
+use platform::{
+    postgres::{PostgresSettings, is_dead_connection},
+    shutdown::Lifetime,
+};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool, PgTransaction,
+};
+use tokio::{sync::watch, time::timeout};
+
+use crate::{deadline::Deadline, error::Error};
+
+/// How often the server is asked whether it is there, and how long it has to
+/// answer.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+
+/// The orders database. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: PgPool,
+    up: Arc<watch::Sender<bool>>,
+}
+
+impl Database {
+    /// Prepares the connections. The database counts as away until
+    /// [`Database::watch`] has found it.
+    ///
+    /// # Errors
+    /// When the URL isn't one of PostgreSQL.
+    pub fn new(settings: &PostgresSettings) -> Result<Self, sqlx::Error> {
+        let pool = settings.pool("orders-service")?;
+        Ok(Self {
+            pool,
+            up: Arc::new(watch::Sender::new(false)),
+        })
+    }
+
+    /// The pool itself, for libraries that take one.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Whether the server answers, now and whenever that changes.
+    #[must_use]
+    pub fn availability(&self) -> watch::Receiver<bool> {
+        self.up.subscribe()
+    }
+
+    /// Begins a transaction that only reads. Each statement in it is ended by
+    /// the server at the deadline, also when nobody listens any more.
+    ///
+    /// The plans are made for the values at hand: a list without a filter
+    /// wants another index than one with it, and both are one statement.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], without waiting, while the server is away;
+    /// [`Error::DeadlinePassed`]; what the database says.
+    pub async fn read(&self, deadline: Deadline) -> Result<PgTransaction<'static>, Error> {
+        const SETTINGS: &str = "SET LOCAL plan_cache_mode = force_custom_plan; \
+                                SET LOCAL pg_trgm.word_similarity_threshold = 0.45";
+        self.begin("BEGIN READ ONLY", SETTINGS, deadline).await
+    }
+
+    /// Begins a transaction. Each statement in it is ended by the server at
+    /// the deadline.
+    ///
+    /// # Errors
+    /// As [`Database::read`].
+    pub async fn write(&self, deadline: Deadline) -> Result<PgTransaction<'static>, Error> {
+        self.begin("BEGIN", "", deadline).await
+    }
+
+    async fn begin(
+        &self,
+        begin: &str,
+        settings: &str,
+        deadline: Deadline,
+    ) -> Result<PgTransaction<'static>, Error> {
+        if !*self.up.borrow() {
+            return Err(Error::Unavailable);
+        }
+        // After a restart of the server every idle connection is dead. One
+        // that is shows it here, before any work, and the next one is tried.
+        for _ in 0..=self.pool.options().get_max_connections() {
+            let left = deadline.remaining().as_millis();
+            if left == 0 {
+                return Err(Error::DeadlinePassed);
+            }
+            let statement = format!("{begin}; SET LOCAL statement_timeout = {left}; {settings}");
+            let waiting = Waiting::begin();
+            let transaction = self.pool.begin_with(AssertSqlSafe(statement)).await;
+            drop(waiting);
+            match transaction {
+                Err(error) if is_dead_connection(&error) => {}
+                transaction => return Ok(transaction?),
+            }
+        }
+        Err(Error::Unavailable)
+    }
+
+    /// Asks the server whether it is there until the process ends, over a
+    /// connection of its own, so that a busy pool doesn't look like an absent
+    /// server.
+    pub async fn watch(&self, lifetime: &Lifetime) {
+        let mut connection = None;
+        let mut tick = tokio::time::interval(ASK_EVERY);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = lifetime.stopping() => return,
+            }
+            let answer = timeout(ASK_EVERY, self.ask(&mut connection)).await;
+            let up = matches!(answer, Ok(Ok(())));
+            if !up {
+                connection = None;
+            }
+            if self.up.send_replace(up) != up {
+                match answer {
+                    Ok(Ok(())) => tracing::info!("the database answers"),
+                    Ok(Err(error)) => tracing::warn!(%error, "the database is away"),
+                    Err(_) => tracing::warn!("the database is away: no answer in time"),
+                }
+            }
+            self.measure();
+        }
+    }
+
+    async fn ask(&self, connection: &mut Option<PgConnection>) -> Result<(), sqlx::Error> {
+        match connection {
+            Some(connection) => connection.ping().await,
+            None => {
+                *connection = Some(self.pool.connect_options().connect().await?);
+                Ok(())
+            }
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    fn measure(&self) {
+        let idle = self.pool.num_idle() as f64;
+        let all = f64::from(self.pool.size());
+        metrics::gauge!("postgres_pool_connections", "state" => "idle").set(idle);
+        metrics::gauge!("postgres_pool_connections", "state" => "in_use").set(all - idle);
+    }
+}
+
+/// Somebody who waits for a connection, counted until dropped.
+struct Waiting(Gauge);
+
+impl Waiting {
+    fn begin() -> Self {
+        let gauge = metrics::gauge!("postgres_pool_waiting");
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}

@@ -1,0 +1,134 @@
+//! Orders and their lines.
+
+use chrono::{DateTime, Utc};
+use platform::currency::Currency;
+use rust_decimal::Decimal;
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use super::money;
+use crate::domain::{Order, OrderLine, OrderState, Position};
+
+struct Row {
+    id: Uuid,
+    state: OrderState,
+    version: i64,
+    currency: String,
+    quantity: i64,
+    subtotal: Decimal,
+    discount: Decimal,
+    total: Decimal,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<Row> for Order {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> Result<Self, sqlx::Error> {
+        let currency = currency(&row.currency)?;
+        Ok(Self {
+            id: row.id,
+            state: row.state,
+            quantity: row.quantity,
+            subtotal: money(row.subtotal, currency)?,
+            discount: money(row.discount, currency)?,
+            total: money(row.total, currency)?,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            expires_at: row.expires_at,
+            version: row.version,
+        })
+    }
+}
+
+fn currency(code: &str) -> Result<Currency, sqlx::Error> {
+    code.parse()
+        .map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// A user's order; nothing when it is someone else's.
+///
+/// # Errors
+/// What the database says.
+pub async fn get(
+    executor: impl PgExecutor<'_>,
+    user: Uuid,
+    id: Uuid,
+) -> Result<Option<Order>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        r#"SELECT id, state AS "state: OrderState", version, currency, quantity,
+                  subtotal, discount, total, created_at, updated_at, expires_at
+           FROM orders WHERE id = $1 AND user_id = $2"#,
+        id,
+        user,
+    )
+    .fetch_optional(executor)
+    .await?
+    .map(Order::try_from)
+    .transpose()
+}
+
+/// A part of a user's orders, the newest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(
+    executor: impl PgExecutor<'_>,
+    user: Uuid,
+    state: Option<OrderState>,
+    after: Option<Position<DateTime<Utc>>>,
+    rows: i64,
+) -> Result<Vec<Order>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT id, state AS "state: OrderState", version, currency, quantity,
+                  subtotal, discount, total, created_at, updated_at, expires_at
+           FROM orders
+           WHERE user_id = $1
+             AND ($2::order_state IS NULL OR state = $2)
+             AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4::uuid))
+           ORDER BY created_at DESC, id DESC LIMIT $5"#,
+        user,
+        state as Option<OrderState>,
+        after.map(|after| after.key),
+        after.map(|after| after.id),
+        rows,
+    )
+    .fetch_all(executor)
+    .await?;
+    rows.into_iter().map(Order::try_from).collect()
+}
+
+/// The lines of an order, in their order.
+///
+/// # Errors
+/// What the database says.
+pub async fn lines(
+    executor: impl PgExecutor<'_>,
+    order: Uuid,
+) -> Result<Vec<OrderLine>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT item_id, title, author, quantity, currency, unit_price, discount, total
+         FROM order_lines WHERE order_id = $1 ORDER BY position",
+        order,
+    )
+    .fetch_all(executor)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let currency = currency(&row.currency)?;
+            Ok(OrderLine {
+                item_id: row.item_id,
+                title: row.title,
+                author: row.author,
+                quantity: row.quantity,
+                unit_price: money(row.unit_price, currency)?,
+                discount: money(row.discount, currency)?,
+                total: money(row.total, currency)?,
+            })
+        })
+        .collect()
+}

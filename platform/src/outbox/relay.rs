@@ -1,0 +1,210 @@
+use std::{collections::HashMap, time::Duration};
+
+use anyhow::Context as _;
+use async_nats::header::NATS_MESSAGE_ID;
+use chrono::TimeDelta;
+use futures::{StreamExt as _, stream};
+use sqlx::{PgPool, postgres::PgListener};
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use super::store::{self, Pending};
+use crate::{clock::SharedClock, nats::Nats, retry::keep_going, shutdown::Lifetime};
+
+/// Rows claimed at once, and so the most messages in flight.
+const BATCH: i64 = 256;
+
+/// How long one batch may take to be acknowledged. Its rows are locked for as
+/// long, by a transaction that PostgreSQL ends when it idles for ten seconds.
+const BATCH_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often the table is looked at when no notification comes.
+const POLL: Duration = Duration::from_secs(1);
+
+const MEASURE: Duration = Duration::from_secs(5);
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// Publishes the outbox of one database to JetStream: every event at least
+/// once, the events of one aggregate in order. Several relays may run at once;
+/// they share the work.
+///
+/// While NATS or PostgreSQL is away, nothing is lost: the rows stay, and the
+/// relay tries again with growing, jittered waits of three seconds at most.
+#[derive(Debug, Clone)]
+pub struct Relay {
+    /// The database.
+    pub pool: PgPool,
+    /// Where the events go.
+    pub nats: Nats,
+    /// The CloudEvents source, such as `portico/accounts`.
+    pub source: &'static str,
+    /// Tells when events were published.
+    pub clock: SharedClock,
+    /// How long published rows are kept, to look at.
+    pub retention: TimeDelta,
+}
+
+impl Relay {
+    /// A relay that keeps published rows for a day.
+    #[must_use]
+    pub fn new(pool: PgPool, nats: Nats, source: &'static str, clock: SharedClock) -> Self {
+        Self {
+            pool,
+            nats,
+            source,
+            clock,
+            retention: TimeDelta::days(1),
+        }
+    }
+
+    /// Publishes, measures and sweeps until the process ends; what is in flight
+    /// then is still marked.
+    pub async fn run(&self, lifetime: &Lifetime) {
+        tokio::join!(
+            keep_going("outbox relay", lifetime, || self.publish_while_up(lifetime)),
+            keep_going("outbox upkeep", lifetime, || self.look_after(lifetime)),
+        );
+    }
+
+    async fn publish_while_up(&self, lifetime: &Lifetime) -> anyhow::Result<()> {
+        self.nats.require()?;
+        self.nats.ensure_streams().await?;
+        let mut inserted = PgListener::connect_with(&self.pool).await?;
+        inserted.listen("outbox").await?;
+        while !lifetime.is_stopping() {
+            if self.publish_batch().await? {
+                continue;
+            }
+            tokio::select! {
+                () = lifetime.stopping() => break,
+                () = tokio::time::sleep(POLL) => {}
+                notification = inserted.recv() => {
+                    notification?;
+                    while inserted.next_buffered().is_some() {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes the oldest rows. Returns whether there may be more right away.
+    async fn publish_batch(&self) -> anyhow::Result<bool> {
+        self.nats.require()?;
+        let mut transaction = self.pool.begin().await?;
+        let rows = store::claim(&mut *transaction, BATCH).await?;
+        if rows.is_empty() {
+            return Ok(false);
+        }
+        let claimed = rows.len();
+        let (published, failure) = self.publish(rows).await;
+        if !published.is_empty() {
+            store::mark_published(&mut *transaction, &published, self.clock.now()).await?;
+            transaction.commit().await?;
+            metrics::counter!("outbox_published_total").increment(published.len() as u64);
+        }
+        match failure {
+            None => Ok(i64::try_from(claimed)? == BATCH),
+            Some(error) if published.is_empty() => Err(error),
+            // Some left, so NATS is there: the rest is tried at the next look,
+            // without holding up what comes after it.
+            Some(error) => {
+                let left = claimed - published.len();
+                tracing::warn!(left, error = %format!("{error:#}"), "events were not acknowledged");
+                Ok(false)
+            }
+        }
+    }
+
+    /// Publishes rows side by side, those of one aggregate one after another.
+    /// Returns those that were acknowledged, and the first failure.
+    async fn publish(&self, rows: Vec<Pending>) -> (Vec<Uuid>, Option<anyhow::Error>) {
+        let deadline = Instant::now() + BATCH_LIMIT;
+        let mut published = Vec::with_capacity(rows.len());
+        let mut failure = None;
+        let mut lanes = stream::iter(by_aggregate(rows))
+            .map(|lane| self.publish_lane(lane, deadline))
+            .buffer_unordered(BATCH.unsigned_abs() as usize);
+        while let Some((done, error)) = lanes.next().await {
+            published.extend(done);
+            failure = failure.or(error);
+        }
+        (published, failure)
+    }
+
+    async fn publish_lane(
+        &self,
+        lane: Vec<Pending>,
+        deadline: Instant,
+    ) -> (Vec<Uuid>, Option<anyhow::Error>) {
+        let mut published = Vec::with_capacity(lane.len());
+        for row in lane {
+            let id = row.id;
+            let acknowledged = timeout_at(deadline, self.publish_one(row)).await;
+            match acknowledged.context("no acknowledgement in time").flatten() {
+                Ok(()) => published.push(id),
+                Err(error) => return (published, Some(error.context(format!("event {id}")))),
+            }
+        }
+        (published, None)
+    }
+
+    async fn publish_one(&self, row: Pending) -> anyhow::Result<()> {
+        let subject = self.nats.subject(&row.subject);
+        let mut headers = super::headers(
+            row.id,
+            &row.subject,
+            row.aggregate_id,
+            row.occurred_at,
+            self.source,
+            row.traceparent.as_deref(),
+        );
+        headers.insert(NATS_MESSAGE_ID, row.id.to_string());
+        headers.insert("ce-aggregateversion", row.aggregate_version.to_string());
+        let payload = row.data.into();
+        self.nats
+            .jetstream()
+            .publish_with_headers(subject, headers, payload)
+            .await?
+            .await?;
+        Ok(())
+    }
+
+    async fn look_after(&self, lifetime: &Lifetime) -> anyhow::Result<()> {
+        let mut measure = tokio::time::interval(MEASURE);
+        let mut sweep = tokio::time::interval(SWEEP);
+        loop {
+            tokio::select! {
+                () = lifetime.stopping() => return Ok(()),
+                _ = measure.tick() => self.measure().await?,
+                _ = sweep.tick() => {
+                    store::sweep(&self.pool, self.clock.now() - self.retention).await?;
+                }
+            }
+        }
+    }
+
+    async fn measure(&self) -> Result<(), sqlx::Error> {
+        let backlog = store::backlog(&self.pool).await?;
+        let age = backlog
+            .oldest
+            .map_or(TimeDelta::zero(), |oldest| self.clock.now() - oldest);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        metrics::gauge!("outbox_unpublished").set(backlog.unpublished as f64);
+        metrics::gauge!("outbox_oldest_seconds").set(age.as_seconds_f64().max(0.0));
+        Ok(())
+    }
+}
+
+/// One lane for each aggregate, in the order in which the rows were written.
+fn by_aggregate(rows: Vec<Pending>) -> Vec<Vec<Pending>> {
+    let mut lanes: Vec<Vec<Pending>> = Vec::new();
+    let mut lane_of = HashMap::new();
+    for row in rows {
+        let lane = *lane_of.entry(row.aggregate_id).or_insert_with(|| {
+            lanes.push(Vec::new());
+            lanes.len() - 1
+        });
+        lanes[lane].push(row);
+    }
+    lanes
+}

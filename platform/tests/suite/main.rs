@@ -1,0 +1,11 @@
+//! Events from the outbox to their consumers, on real servers.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails, fails the test")]
+
+mod consumers;
+mod dead_letters;
+mod feeds;
+mod outages;
+mod outbox;
+mod streams;
+mod support;

@@ -1,0 +1,102 @@
+use std::time::Duration;
+
+use platform::testing::{Server, postgres_url};
+use sqlx::PgPool;
+
+use crate::support::{Bench, create_tables, settings, until};
+
+#[tokio::test]
+async fn nothing_is_lost_or_done_twice_while_nats_is_absent_at_start_and_dies_midway() {
+    let mut server = Server::nats().await;
+    server.kill().await;
+    let bench = Bench::with(settings(server.url())).await;
+    bench.start_relay();
+    bench.start_effects();
+    bench.append_many(50).await;
+    assert_eq!(bench.unpublished().await, 50);
+
+    server.restart().await;
+    until("everything that waited had its effect", async || {
+        bench.effects().await == 50
+    })
+    .await;
+
+    for round in 1..=3 {
+        bench.append_many(50).await;
+        server.kill().await;
+        bench.append_many(50).await;
+        server.restart().await;
+        let all = 50 + round * 100;
+        until("everything had its effect", async || {
+            bench.effects().await == all
+        })
+        .await;
+    }
+    until("all is marked", async || bench.unpublished().await == 0).await;
+    assert_eq!(
+        bench
+            .count("SELECT count(DISTINCT event_id) FROM effects")
+            .await,
+        350
+    );
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_hung_nats_holds_neither_connections_nor_locks_for_long() {
+    let server = Server::nats().await;
+    let bench = Bench::with(settings(server.url())).await;
+    bench.start_relay();
+    bench.start_effects();
+    bench.append_many(1).await;
+    until("events flow", async || bench.effects().await == 1).await;
+    server.stop();
+    bench.append_many(20).await;
+    // The claim ends with the wait for the acknowledgement, which is bounded.
+    until("the rows are claimed", async || locked(&bench).await > 0).await;
+    until("and free again", async || locked(&bench).await == 0).await;
+    server.cont();
+    until("events flow again", async || bench.effects().await == 21).await;
+    bench.finish().await;
+}
+
+async fn locked(bench: &Bench) -> i64 {
+    let free = "SELECT count(*) FROM (
+        SELECT id FROM outbox WHERE published_at IS NULL FOR UPDATE SKIP LOCKED) AS free";
+    bench.unpublished().await - bench.count(free).await
+}
+
+#[tokio::test]
+async fn the_relay_and_consumers_outlive_a_crash_of_postgres() {
+    let mut postgres = Server::postgres().await;
+    create_tables(
+        &PgPool::connect(postgres.url().expose().as_str())
+            .await
+            .unwrap(),
+    )
+    .await;
+    let nats = Server::nats().await;
+    let bench = Bench::at(postgres.url(), &settings(nats.url())).await;
+    bench.start_relay();
+    bench.start_effects();
+    bench.append_many(10).await;
+    until("events flow", async || bench.effects().await == 10).await;
+    postgres.restart().await;
+    until("the pool heals", async || {
+        sqlx::query("SELECT 1").execute(&bench.pool).await.is_ok()
+    })
+    .await;
+    bench.append_many(10).await;
+    until("events flow again", async || bench.effects().await == 20).await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn what_runs_ends_soon_after_it_is_asked_to_with_the_servers_away() {
+    let mut server = Server::nats().await;
+    server.kill().await;
+    let bench = Bench::at(postgres_url(), &settings(server.url())).await;
+    bench.start_relay();
+    bench.start_effects();
+    assert!(bench.lifetime.finish(Duration::from_secs(10)).await);
+}
