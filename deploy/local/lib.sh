@@ -48,31 +48,34 @@ free_port() {
 	die "found no free port in $tries tries"
 }
 
-# When a process began, in clock ticks since the machine did: with its id, this
-# names one process for good, while an id alone is used again.
+# Sets `ticks` to when a process began, in clock ticks since the machine did: with
+# its id, this names one process for good, while an id alone is used again.
+# Nothing is forked here and below: an interrupt would end that instead.
 started_at() {
-	local stat
-	{ stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
+	local fields
+	{ read -r fields <"/proc/$1/stat"; } 2>/dev/null || return 1
 	# The second field is a name in parentheses, which may hold anything.
-	read -ra stat <<<"${stat##*)}"
-	[[ ${stat[0]} != Z ]] && printf '%s\n' "${stat[19]}"
+	read -ra fields <<<"${fields##*)}"
+	ticks=${fields[19]}
+	[[ ${fields[0]} != Z ]]
 }
 
-# Notes in DIRECTORY/pid that process $2 is the one of DIRECTORY $1. A reader
-# sees all of the note or none.
+# Notes in DIRECTORY/pid that process $2 is the one of DIRECTORY $1.
 record_process() {
-	printf '%s %s\n' "$2" "$(started_at "$2")" >"$1/pid.new"
-	mv "$1/pid.new" "$1/pid"
+	local ticks
+	! started_at "$2" || printf '%s %s\n' "$2" "$ticks" >"$1/pid"
 }
 
-# The id of the process of a directory, if that very process still runs.
+# Sets `pid` to the id of the process of a directory, if that very one still runs.
 running_process() {
-	local pid ticks
-	{ read -r pid ticks <"$1/pid"; } 2>/dev/null || return 1
-	[[ -n $ticks && $(started_at "$pid") == "$ticks" ]] && printf '%s\n' "$pid"
+	local noted ticks
+	{ read -r pid noted <"$1/pid"; } 2>/dev/null && started_at "$pid" && [[ $noted == "$ticks" ]]
 }
 
-is_running() { running_process "$1" >/dev/null; }
+is_running() {
+	local pid
+	running_process "$1"
+}
 is_stopped() { ! is_running "$1"; }
 
 # Waits until a command succeeds: wait_until SECONDS COMMAND…
@@ -90,7 +93,7 @@ wait_until() {
 # has the same id by now.
 stop_process() {
 	local directory=$1 signal=$2 seconds=$3 pid
-	if pid=$(running_process "$directory"); then
+	if running_process "$directory"; then
 		# A hung process sees no signal but KILL until it continues.
 		kill -s "$signal" "$pid" 2>/dev/null || true
 		kill -s CONT "$pid" 2>/dev/null || true
