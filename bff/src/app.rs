@@ -13,6 +13,7 @@ use crate::{
     config::{EnvironmentKind, Settings},
     edge::{layers, router},
     events::invalidation,
+    handlers::cursor::Cursors,
     identity::{
         code::Codes,
         identifier::Region,
@@ -22,6 +23,7 @@ use crate::{
         sign_in::SignIn,
         token::Tokens,
     },
+    limits::Limiter,
     notify::Sealer,
     screens::{Screens, Sources},
     upstream::{Accounts, Budget, Orders},
@@ -47,6 +49,10 @@ pub struct App {
     pub cache: Cache,
     /// The screens.
     pub screens: Screens,
+    /// Cursors of lists.
+    pub cursors: Cursors,
+    /// How often whom may ask what.
+    pub limiter: Limiter,
     /// Signing up, in and out.
     pub sign_in: SignIn,
     /// Sessions.
@@ -128,7 +134,8 @@ impl AppState {
                 budget.clone(),
                 clock.clone(),
             )?,
-            orders: Orders::new(&settings.orders, tokens.clone(), &budget, &clock)?,
+            orders: Orders::new(&settings.orders, tokens.clone(), &budget, &clock)
+                .context("BFF_ORDERS__URL")?,
         };
         let cache = Cache::new(&settings.cache, Some(redis.clone()), clock.clone());
         let screens = Screens::new(
@@ -155,7 +162,7 @@ impl AppState {
                 .follow(settings.tokens.keys_file.clone(), lifetime.clone()),
         );
 
-        let readiness = readiness(&accounts, &redis, &nats);
+        let readiness = readiness(&accounts, &sources.orders, &redis, &nats);
         let hsts = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         Ok(Self(Arc::new(App {
             region: settings
@@ -166,9 +173,11 @@ impl AppState {
             hsts: settings.http.tls.then(|| Arc::new(hsts)),
             openapi: router::openapi()?.into(),
             readiness,
+            limiter: Limiter::new(&settings.limits, redis, clock.clone()),
             sources,
             cache,
             screens,
+            cursors: Cursors::new(&master),
             tokens,
             sessions,
             sign_in,
@@ -187,12 +196,17 @@ impl AppState {
 
 /// Nothing stops traffic: each part of the edge lives with the loss of any of
 /// these in its own way, and a restart or another replica would change nothing.
-fn readiness(accounts: &PgPool, redis: &Redis, nats: &Nats) -> Readiness {
-    let redis = redis.clone();
-    with_stores(Readiness::default(), accounts, nats).optional("redis", move || {
-        let redis = redis.clone();
-        async move { redis.ping().await.map_err(|error| error.to_string()) }
-    })
+fn readiness(accounts: &PgPool, orders: &Orders, redis: &Redis, nats: &Nats) -> Readiness {
+    let (orders, redis) = (orders.clone(), redis.clone());
+    with_stores(Readiness::default(), accounts, nats)
+        .optional("redis", move || {
+            let redis = redis.clone();
+            async move { redis.ping().await.map_err(|error| error.to_string()) }
+        })
+        .optional("orders", move || {
+            let orders = orders.clone();
+            async move { orders.check().await }
+        })
 }
 
 /// Adds what `serve` and `worker` both depend on.

@@ -5,11 +5,14 @@
 mod bad_input;
 mod events;
 mod helpers;
+mod limits;
 mod messaging;
 mod notify;
 mod openapi;
+mod orders_stub;
 mod outages;
 mod registration;
+mod screens;
 mod sessions;
 mod sign_in;
 mod worker;
