@@ -196,14 +196,8 @@ async fn connections_that_died_while_idle_fail_no_call() {
     .unwrap();
     assert!(killed >= 2, "there were idle connections to kill");
     for _ in 0..10 {
-        // The watch may have noticed too; that is another matter.
-        match list(&service).await {
-            Ok(()) => {}
-            Err(status) if status.code() == Code::Unavailable => {}
-            Err(status) => panic!("{status:?}"),
-        }
+        list(&service).await.unwrap();
     }
-    eventually("it serves", async || list(&service).await.is_ok()).await;
 }
 
 #[tokio::test]
