@@ -3,7 +3,10 @@
 
 use http::{Method, StatusCode};
 
-use crate::helpers::{Answer, TestApp};
+use crate::{
+    helpers::{Answer, TestApp},
+    orders_stub::OrdersStub,
+};
 
 #[tokio::test]
 async fn the_document_changes_only_on_purpose() {
@@ -18,7 +21,8 @@ async fn the_document_changes_only_on_purpose() {
 
 #[tokio::test]
 async fn every_operation_of_the_document_is_served() {
-    let app = TestApp::start().await;
+    let orders = OrdersStub::start();
+    let app = TestApp::with(|settings| settings.orders.url = orders.url()).await;
     let document = app
         .get("/openapi.json", None)
         .await
