@@ -10,7 +10,7 @@ use tracing::Instrument as _;
 
 use super::{
     ScreenSettings, Sources,
-    part::{Need, Outcome, Part, PartMetrics, Screen, Selection, Status},
+    part::{Keep, Need, Outcome, Part, PartMetrics, Screen, Selection, Status},
     payload::{Payload, merge},
 };
 use crate::{
@@ -105,7 +105,7 @@ impl Screens {
         let keys: Vec<Key> = screen
             .parts
             .iter()
-            .filter_map(|part| part.cache.map(|(key, _)| key(subject)))
+            .filter_map(|part| Some((part.cache.as_ref()?.key)(subject)))
             .collect();
         // Before the parts are looked up, so that a change from here on counts.
         let stamp = inner.cache.stamp(keys.iter());
@@ -184,8 +184,8 @@ impl Inner {
     where
         S: Clone + Send + Sync + 'static,
     {
-        if let Some((key, _)) = part.cache
-            && let Some(hit) = self.cache.peek(&key(subject))
+        if let Some(keep) = &part.cache
+            && let Some(hit) = self.cache.peek(&(keep.key)(subject))
         {
             let outcome = Outcome::Present(hit);
             metrics.count(outcome.status(), Some(Source::L1));
@@ -226,8 +226,11 @@ impl Inner {
         let deadline = whole.part(part.cap, self.settings.merge_reserve_ms.duration());
         let (sources, owned, trail) = (self.sources.clone(), subject.clone(), trail.clone());
         let call = move |deadline| (part.call)(sources, owned, Context { deadline, trail });
-        match part.cache {
-            Some((key, ttl)) => self.cache.get(&key(subject), ttl, deadline, call).await,
+        match &part.cache {
+            Some(Keep { key, ttl }) => {
+                let key = key(subject);
+                self.cache.get(&key, *ttl, deadline, call).await
+            }
             None => {
                 let json = deadline.limit(call(deadline)).await?;
                 Ok(Hit::live(json, self.clock.now_ms()))

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     Sources,
-    part::{Need, Part, PartReport, Screen, json},
+    part::{Keep, Need, Part, PartReport, Screen, json},
 };
 use crate::{
     accounts::{money::Account, users::User},
@@ -30,31 +30,40 @@ pub static HOME: LazyLock<Screen<Caller>> = LazyLock::new(|| {
             name: "profile",
             need: Need::Required,
             cap: Duration::from_millis(500),
-            cache: Some((|caller| of_user("profile", caller), Ttl::seconds(30, 600))),
+            cache: Some(Keep {
+                key: |caller| of_user("profile", caller),
+                ttl: Ttl::seconds(30, 600),
+            }),
             call: |from, caller, context| json(profile(from, caller, context)),
         },
         Part {
             name: "accounts",
             need: Need::Optional,
             cap: Duration::from_millis(500),
-            cache: Some((|caller| of_user("accounts", caller), Ttl::seconds(15, 300))),
+            cache: Some(Keep {
+                key: |caller| of_user("accounts", caller),
+                ttl: Ttl::seconds(15, 300),
+            }),
             call: |from, caller, context| json(accounts(from, caller, context)),
         },
         Part {
             name: "orders",
             need: Need::Optional,
             cap: Duration::from_millis(800),
-            cache: Some((|caller| of_user("orders", caller), Ttl::seconds(15, 600))),
+            cache: Some(Keep {
+                key: |caller| of_user("orders", caller),
+                ttl: Ttl::seconds(15, 600),
+            }),
             call: |from, caller, context| json(orders(from, caller, context)),
         },
         Part {
             name: "recommendations",
             need: Need::Optional,
             cap: Duration::from_millis(600),
-            cache: Some((
-                |caller| of_user("recommendations", caller).of_catalogue(),
-                Ttl::seconds(60, 3_000),
-            )),
+            cache: Some(Keep {
+                key: |caller| of_user("recommendations", caller).of_catalogue(),
+                ttl: Ttl::seconds(60, 3_000),
+            }),
             call: |from, caller, context| json(recommendations(from, caller, context)),
         },
     ];

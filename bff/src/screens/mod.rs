@@ -12,7 +12,7 @@ mod payload;
 mod settings;
 
 pub use engine::{Ask, Screens};
-pub use part::{Call, Need, Part, PartReport, Screen, Status, json};
+pub use part::{Call, Keep, Need, Part, PartReport, Screen, Status, json};
 pub use payload::{Payload, strong_etag};
 pub use settings::ScreenSettings;
 

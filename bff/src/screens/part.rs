@@ -23,11 +23,19 @@ pub struct Part<S> {
     pub need: Need,
     /// The longest that its call may take, however much time is left.
     pub cap: Duration,
-    /// Under which key it is kept, and for how long; none: it is never kept.
-    /// The key says whose it is.
-    pub cache: Option<(fn(&S) -> Key, Ttl)>,
+    /// How it is kept; none: it never is.
+    pub cache: Option<Keep<S>>,
     /// The call that brings it. It has to end by the context's deadline.
     pub call: fn(Sources, S, Context) -> Call,
+}
+
+/// How a part is kept.
+#[derive(Debug)]
+pub struct Keep<S> {
+    /// Under which key, which says whose it is.
+    pub key: fn(&S) -> Key,
+    /// For how long.
+    pub ttl: Ttl,
 }
 
 /// A part on its way, already serialised.
@@ -198,7 +206,8 @@ impl Outcome {
             status: self.status(),
             source: self.source(),
             age_ms: match self {
-                Self::Present(hit) => Some(hit.entry.age_ms(now)),
+                Self::Present(hit) if hit.source != Source::Live => Some(hit.entry.age_ms(now)),
+                // Fetched for this answer.
                 _ => self.source().map(|_| 0),
             },
             code: error.map(CallError::code),

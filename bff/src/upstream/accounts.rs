@@ -121,11 +121,14 @@ impl Accounts {
         } = &*self.0;
         let attempt = async || {
             // After the server was restarted every idle connection is dead, and
-            // shows it at its first use.
-            for _ in 0..*connections {
+            // shows it at its first use. One caller may meet them all.
+            for _ in 0..=*connections {
                 let mut lease = Lease(Some(pool.acquire().await?));
                 match query(lease.connection()).await {
-                    Err(error) if is_dead_connection(&error) => drop(lease),
+                    Err(error) if is_dead_connection(&error) => {
+                        tracing::debug!(%error, "a connection was dead");
+                        drop(lease);
+                    }
                     outcome => {
                         lease.give_back();
                         return Ok(outcome?);

@@ -1,5 +1,7 @@
 //! What a gRPC status means to the edge.
 
+use std::error::Error as _;
+
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -33,6 +35,8 @@ impl From<Status> for CallError {
                         .collect(),
                 )
             }
+            // No answer of the service's: the connection broke.
+            _ if status.source().is_some() => Self::unavailable(&status),
             // The token is the edge's, not the client's, so that it was refused
             // (UNAUTHENTICATED) is a fault here, as is anything unforeseen.
             code => {

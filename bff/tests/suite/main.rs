@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails, fails the test")]
 
 mod bad_input;
+mod cache;
 mod events;
 mod helpers;
 mod limits;

@@ -102,7 +102,10 @@ impl OrdersStub {
     /// Ends it with all its connections, at once.
     pub fn kill(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            // Blocks until every connection is closed, which a runtime's
+            // thread may not.
+            let end = move || runtime.shutdown_timeout(Duration::from_secs(5));
+            std::thread::spawn(end).join().expect("it ends");
         }
     }
 

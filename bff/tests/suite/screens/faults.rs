@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bff::{
     screens::{Ask, home::HOME},
-    upstream::CallError,
+    upstream::{AccountsSettings, CallError},
 };
 use platform::{config::Millis, testing::Server};
 use serde_json::json;
@@ -54,21 +54,22 @@ async fn a_client_that_asks_for_less_gets_its_answer_sooner() {
 
 #[tokio::test]
 async fn a_hung_service_is_left_alone_and_found_again_within_one_probe_period() {
-    // Nothing is kept, so that every screen asks.
-    let stage = Stage::with(|settings| settings.cache.enabled = false).await;
+    let stage = Stage::with(|settings| {
+        // Nothing is kept, so that every screen asks.
+        settings.cache.enabled = false;
+        settings.orders.breaker.probe_after_ms = Millis(30_000);
+    })
+    .await;
     stage.orders.will(Behaviour::Hang);
+    let limit = MS(250);
     let orders = async || {
         let ask = Ask {
-            parts: Some("profile,orders".into()),
-            limit: Some(MS(250)),
+            parts: Some("orders".into()),
+            limit: Some(limit),
             ..Ask::default()
         };
-        let payload = stage
-            .screens
-            .show(&HOME, &stage.caller, &ask)
-            .await
-            .unwrap();
-        read(&payload)["parts"]["orders"].clone()
+        let shown = stage.screens.show(&HOME, &stage.caller, &ask).await;
+        read(&shown.unwrap())["parts"]["orders"].clone()
     };
     for _ in 0..5 {
         assert_eq!(orders().await["code"], "deadline_exceeded");
@@ -78,21 +79,14 @@ async fn a_hung_service_is_left_alone_and_found_again_within_one_probe_period() 
     for _ in 0..20 {
         let part = orders().await;
         assert_eq!(part["code"], "unavailable");
-        assert!(part["retry_after_ms"].as_u64().unwrap() <= 1_200, "{part}");
+        assert!(part["retry_after_ms"].as_u64().unwrap() <= 36_000, "{part}");
     }
-    assert!(
-        began.elapsed() < MS(250),
-        "in milliseconds: {:?} for 20",
-        began.elapsed()
-    );
-    assert_eq!(
-        stage.orders.count("list_orders"),
-        asked,
-        "no calls while the circuit is open"
-    );
+    let took = began.elapsed();
+    assert!(took < limit, "20 in less than one took: {took:?}");
+    assert_eq!(stage.orders.count("list_orders"), asked, "it isn't called");
 
     stage.orders.will(Behaviour::Answer);
-    stage.advance(2);
+    stage.advance(37);
     assert_eq!(orders().await["status"], "ok");
     assert_eq!(stage.orders.count("list_orders"), asked + 1);
 }
@@ -193,7 +187,7 @@ async fn a_profile_that_takes_too_long_is_a_504_and_one_that_cant_be_had_a_503()
         let mut server = server;
         let url = server.url();
         server.kill().await;
-        super::stage::reads(&stage.settings.reads, &url, &stage.clock)
+        super::stage::reads(&AccountsSettings::default(), &url, &stage.clock)
     };
     let deadline = || bff::upstream::Deadline::within(MS(1_000));
     for _ in 0..5 {
@@ -217,14 +211,14 @@ async fn a_hung_redis_costs_nothing_once_its_circuit_is_open() {
     let redis = Server::redis().await;
     let stage = Stage::with(|settings: &mut Settings| {
         settings.redis.url = redis.url();
-        settings.cache.redis_limit_ms = Millis(50);
+        settings.cache.redis_limit_ms = Millis(300);
+        settings.cache.redis_breaker.probe_after_ms = Millis(60_000);
     })
     .await;
     stage.home().await.unwrap();
     redis.stop();
     // Every user is new to the cache, and so asks Redis.
-    let mut slowest_after = Duration::ZERO;
-    for round in 0..12 {
+    let show = async || {
         let caller = stage.add_user().await;
         let began = Instant::now();
         let payload = stage
@@ -233,14 +227,15 @@ async fn a_hung_redis_costs_nothing_once_its_circuit_is_open() {
             .await
             .unwrap();
         assert!(payload.etag.is_some(), "live calls go on");
-        if round >= 4 {
-            slowest_after = slowest_after.max(began.elapsed());
-        }
+        began.elapsed()
+    };
+    // Four parts each: the circuit opens at the fifth failure.
+    assert!(show().await >= MS(300));
+    show().await;
+    for _ in 0..10 {
+        let took = show().await;
+        assert!(took < MS(250), "no wait for Redis: {took:?}");
     }
-    assert!(
-        slowest_after < MS(50),
-        "no wait for Redis: {slowest_after:?}"
-    );
     redis.cont();
 }
 

@@ -6,7 +6,7 @@ use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::{
-    helpers::{Answer, TestApp},
+    helpers::{Answer, TestApp, eventually},
     orders_stub::{Behaviour, ITEM, ORDER, OrdersStub},
 };
 
@@ -147,30 +147,27 @@ async fn items_are_public_and_cached_for_all() {
     get(&app, &path, &token, &[("if-none-match", &etag)])
         .await
         .expect(StatusCode::NOT_MODIFIED);
-    assert_eq!(orders.count("get_item"), 1);
-    app.get(&format!("{path}?currency=EUR"), None)
-        .await
-        .expect(StatusCode::OK);
-    assert_eq!(
-        orders.count("get_item"),
-        2,
-        "another currency is another answer"
-    );
+    let search = "/v1/items?query=drum&limit=5";
+    let page = app.get(search, None).await.expect(StatusCode::OK).json();
+    assert_eq!(page["items"][0]["id"], ITEM);
+    assert_eq!(page["next_cursor"], "next");
 
-    for _ in 0..2 {
-        let page = app
-            .get("/v1/items?query=drum&limit=5", None)
-            .await
-            .expect(StatusCode::OK)
-            .json();
-        assert_eq!(page["items"][0]["id"], ITEM);
-        assert_eq!(page["next_cursor"], "next");
-    }
-    assert_eq!(orders.count("list_items"), 1);
+    let calls = || orders.count("get_item") + orders.count("list_items");
+    // Until the edge has begun to hear of changes, it forgets once more.
+    eventually("both are kept", async || {
+        let before = calls();
+        app.get(&path, None).await.expect(StatusCode::OK);
+        app.get(search, None).await.expect(StatusCode::OK);
+        (calls() == before).then_some(())
+    })
+    .await;
+    let before = calls();
+    let in_euro = format!("{path}?currency=EUR");
+    app.get(&in_euro, None).await.expect(StatusCode::OK);
     app.get("/v1/items?query=tin&limit=5", None)
         .await
         .expect(StatusCode::OK);
-    assert_eq!(orders.count("list_items"), 2);
+    assert_eq!(calls(), before + 2, "other questions have other answers");
 }
 
 #[tokio::test]

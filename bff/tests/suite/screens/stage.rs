@@ -68,9 +68,12 @@ impl Stage {
                 hedge: false,
                 ..OrdersSettings::default()
             },
-            reads: AccountsSettings::default(),
+            // The machine that tests run on may be busy.
+            reads: AccountsSettings {
+                wait_ms: Millis(2_000),
+                ..AccountsSettings::default()
+            },
             cache: CacheSettings {
-                // The machine that tests run on may be busy.
                 redis_limit_ms: Millis(1_000),
                 ..CacheSettings::default()
             },
