@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails, fails the test")]
 
 mod bad_input;
+mod cache;
 mod events;
 mod helpers;
 mod limits;
@@ -14,5 +15,6 @@ mod outages;
 mod registration;
 mod screens;
 mod sessions;
+mod shedding;
 mod sign_in;
 mod worker;
