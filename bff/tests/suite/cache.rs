@@ -42,7 +42,7 @@ struct Replicas {
 
 fn user_id(user: u8) -> Uuid {
     // Apart in their low bits, as the random part of a UUIDv7 is.
-    Uuid::from_u128((u128::from(user) << 64) | u128::from(user) * 7_919)
+    Uuid::from_u128((u128::from(user) << 64) | (u128::from(user) * 7_919))
 }
 
 fn key(user: u8) -> Key {
