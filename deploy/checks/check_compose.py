@@ -204,8 +204,9 @@ def wrong_hardening(compose: dict) -> list[str]:
 
 
 class Compose(unittest.TestCase):
-    maxDiff = None
     """Each rule holds for the file, and is broken by the file that breaks it."""
+
+    maxDiff = None
 
     def setUp(self):
         self.compose = tree.compose()

@@ -77,6 +77,7 @@ def wrong_targets(content: str, compose: dict) -> list[str]:
 
 class Dockerfile(unittest.TestCase):
     maxDiff = None
+
     def setUp(self):
         self.content = tree.text(PATH)
         self.ignore = tree.text(f"{PATH}.dockerignore")

@@ -79,6 +79,10 @@ def wrong_expression(expression: str, series: dict[str, set[str]]) -> list[str]:
                 for matcher in node.matchers.matchers if node.matchers else []:
                     if matcher.name not in labels:
                         wrong.append(f"{expression}: {node.name} has no label {matcher.name}")
+                    if matcher.name == "route" and not any(
+                        re.fullmatch(matcher.value, route) for route in tree.api()
+                    ):
+                        wrong.append(f"{expression}: the API has no {matcher.value}")
                 return labels
             case "MatrixSelector":
                 return visit(node.vector_selector)
@@ -135,6 +139,7 @@ def wrong_dashboard(board: dict, series: dict[str, set[str]], sources: set[str])
 
 class Metrics(unittest.TestCase):
     maxDiff = None
+
     def setUp(self):
         self.series = code()
 
@@ -166,6 +171,7 @@ class Metrics(unittest.TestCase):
             ("no code makes the metric http_request_total", "rate(http_request_total[5m])"),
             ("has no label path", 'http_requests_total{path="/"}'),
             ("no label path", "sum by (path) (rate(http_requests_total[$__rate_interval]))"),
+            ("the API has no /v1/home", 'http_requests_total{route="/v1/home"}'),
             ("unclosed", "sum(rate(http_requests_total[5m])"),
             ("outbox_unpublished_bucket", "sum(outbox_unpublished_bucket)"),
         ]:

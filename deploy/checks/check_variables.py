@@ -65,6 +65,7 @@ def unexplained(content: str) -> list[str]:
 
 class Variables(unittest.TestCase):
     maxDiff = None
+
     def setUp(self):
         self.example = tree.example()
 

@@ -78,6 +78,14 @@ def variables(program: str) -> frozenset[str]:
     return names
 
 
+@functools.cache
+def api() -> frozenset[str]:
+    """The paths of the public listener."""
+    code, document = run("bff", "openapi")
+    assert code == 0, document
+    return frozenset(json.loads(document)["paths"]) | {"/docs", "/openapi.json"}
+
+
 def routes() -> frozenset[str]:
     """The paths of the operations listener."""
     return frozenset(re.findall(r'\.route\("(/[^"]*)"', text("platform/src/ops.rs")))

@@ -94,9 +94,10 @@ impl Error {
     }
 
     fn log(&self, code: Code) {
-        match code {
-            Code::Internal => tracing::error!(error = %self, "the call failed"),
-            Code::Unavailable => tracing::warn!(error = %self, "the call failed"),
+        match (code, self) {
+            (Code::Internal, _) => tracing::error!(error = %self, "the call failed"),
+            // That something is away was told when it went away.
+            (Code::Unavailable, Self::Store(error)) => tracing::warn!(%error, "the call failed"),
             _ => tracing::debug!(error = %self, "the call was refused"),
         }
     }

@@ -2,16 +2,12 @@
 
 use std::{any::Any, time::Duration};
 
-use axum::{BoxError, Router, body::Body, error_handling::HandleErrorLayer, response::Response};
+use axum::{Router, response::Response};
 use http::{HeaderName, HeaderValue, Method, header};
-use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::LoadShedLayer};
+use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 
-use super::{
-    error::{ApiError, Code},
-    observe::Observe,
-    request_id,
-};
+use super::{error::ApiError, observe::Observe, request_id, shed::Shed};
 use crate::app::AppState;
 
 /// Puts the layers around the routes.
@@ -21,22 +17,15 @@ pub fn around(router: Router, state: &AppState) -> Router {
             // Request id, client address, log line, metrics, problem bodies,
             // security headers, the limit on a request's time.
             .layer(Observe::new(state.clone()))
-            .map_response(|response: http::Response<_>| response.map(Body::new))
             .layer(CatchPanicLayer::custom(panicked))
-            // So many requests at once and no more; the rest is refused, unread.
-            .layer(HandleErrorLayer::new(overloaded))
-            .layer(LoadShedLayer::new())
-            .layer(GlobalConcurrencyLimitLayer::new(
-                state.settings.http.max_in_flight,
-            ))
             // Preflights are answered here, before anything counts them.
-            .option_layer(cors(&state.settings.http.allowed_origins.0)),
+            .option_layer(cors(&state.settings.http.allowed_origins.0))
+            // So many requests at once and no more; the rest is refused, unread.
+            .layer(Shed::new(
+                state.settings.http.max_in_flight,
+                state.readiness.overloaded(),
+            )),
     )
-}
-
-async fn overloaded(_: BoxError) -> ApiError {
-    metrics::counter!("http_requests_shed_total").increment(1);
-    ApiError::new(Code::Overloaded).retry_after(Duration::from_secs(1))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer gives it by value")]

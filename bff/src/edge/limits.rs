@@ -1,13 +1,22 @@
 //! Limits on requests, by class of route (draft-ietf-httpapi-ratelimit-headers).
 
-use std::time::Duration;
+use std::{
+    convert::Infallible,
+    fmt::Arguments,
+    io::Write as _,
+    mem,
+    net::Ipv4Addr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
+    extract::Request,
+    response::{IntoResponse as _, Response},
 };
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, request::Parts};
+use tower::{Layer, Service};
 
 use super::{
     authenticate::authenticate,
@@ -16,74 +25,122 @@ use super::{
 };
 use crate::{
     app::AppState,
-    limits::{Class, Decision, Policy, Subject},
+    limits::{Class, Decision, Subject},
 };
 
-/// What the class allows, for every answer of its routes.
+/// What the class allows, in every answer of its routes.
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// What is left of it.
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// A limited group of routes: the app, and the class that the group counts as.
+/// Counts the requests to a group of routes as one class, and refuses those
+/// that are too many.
 #[derive(Debug, Clone)]
 pub struct Limited {
-    /// The app.
-    pub state: AppState,
-    /// The class.
-    pub class: Class,
+    state: AppState,
+    class: Class,
+    policy: HeaderValue,
 }
 
-/// Counts a request: by user when it proves one, else by the client's address.
-/// A proof that is worth nothing counts by address too, and is left to the
-/// handler to refuse.
-pub async fn limit(State(group): State<Limited>, request: Request, next: Next) -> Response {
-    let Limited { state, class } = group;
-    let (mut parts, body) = request.into_parts();
-    let user = if class.is_strict() {
-        None
-    } else {
-        authenticate(&mut parts, &state).await.ok().flatten()
-    };
-    let subject = match user {
-        Some(caller) => Subject::User(caller.user_id),
-        None => Subject::Address(address(&parts)),
-    };
-    let decision = state.limiter.check(class, subject).await;
-    let mut response = if decision.allowed {
-        next.run(Request::from_parts(parts, body)).await
-    } else {
-        ApiError::new(Code::RateLimited)
-            .retry_after(decision.wait)
-            .into_response()
-    };
-    tell(&mut response, class, state.limiter.policy(class), decision);
-    response
-}
-
-fn address(parts: &http::request::Parts) -> std::net::IpAddr {
-    let known = parts.extensions.get::<ClientAddress>();
-    known.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |address| {
-        address.bucket()
-    })
-}
-
-fn tell(response: &mut Response, class: Class, policy: Policy, decision: Decision) {
-    let name = class.as_str();
-    let policy = format!(
-        "\"{name}\";q={};w={}",
-        policy.count,
-        policy.window.as_secs()
-    );
-    let left = format!(
-        "\"{name}\";r={};t={}",
-        decision.remaining,
-        whole_seconds(decision.wait)
-    );
-    let headers = response.headers_mut();
-    for (header, value) in [(POLICY, policy), (LIMIT, left)] {
-        let value = HeaderValue::try_from(value).expect("names and digits are visible ASCII");
-        headers.insert(header, value);
+impl Limited {
+    /// A layer for the routes of this class.
+    #[must_use]
+    pub fn new(state: AppState, class: Class) -> Self {
+        let policy = state.limiter.policy(class);
+        let (count, window) = (policy.count, policy.window.as_secs());
+        let policy = header_value(format_args!("\"{}\";q={count};w={window}", class.as_str()));
+        Self {
+            state,
+            class,
+            policy,
+        }
     }
+
+    /// By user when the request proves one, else by the client's address. A
+    /// proof that is worth nothing counts by address too, and is left to the
+    /// handler to refuse.
+    async fn subject(&self, parts: &mut Parts) -> Subject {
+        if !self.class.is_strict()
+            && let Ok(Some(caller)) = authenticate(parts, &self.state).await
+        {
+            return Subject::User(caller.user_id);
+        }
+        let known = parts.extensions.get::<ClientAddress>();
+        let unknown = Ipv4Addr::UNSPECIFIED.into();
+        Subject::Address(known.map_or(unknown, |address| address.bucket()))
+    }
+
+    /// Tells the client where it stands.
+    fn tell(&self, response: &mut Response, decision: Decision) {
+        let (name, left) = (self.class.as_str(), decision.remaining);
+        let seconds = whole_seconds(decision.wait);
+        let left = header_value(format_args!("\"{name}\";r={left};t={seconds}"));
+        let headers = response.headers_mut();
+        headers.insert(POLICY, self.policy.clone());
+        headers.insert(LIMIT, left);
+    }
+}
+
+impl<S> Layer<S> for Limited {
+    type Service = LimitedService<S>;
+
+    fn layer(&self, inner: S) -> LimitedService<S> {
+        LimitedService {
+            inner,
+            limited: self.clone(),
+        }
+    }
+}
+
+/// The layered service.
+#[derive(Debug, Clone)]
+pub struct LimitedService<S> {
+    inner: S,
+    limited: Limited,
+}
+
+impl<S> Service<Request> for LimitedService<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        // The one that was asked whether it is ready goes; its copy stays.
+        let copy = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, copy);
+        let limited = self.limited.clone();
+        Box::pin(async move {
+            let (mut parts, body) = request.into_parts();
+            let subject = limited.subject(&mut parts).await;
+            let decision = limited.state.limiter.check(limited.class, subject).await;
+            let mut response = if decision.allowed {
+                inner.call(Request::from_parts(parts, body)).await?
+            } else {
+                let refusal = ApiError::new(Code::RateLimited);
+                refusal.retry_after(decision.wait).into_response()
+            };
+            limited.tell(&mut response, decision);
+            Ok(response)
+        })
+    }
+}
+
+fn header_value(text: Arguments<'_>) -> HeaderValue {
+    let mut buffer = [0; 64];
+    let mut rest = &mut buffer[..];
+    rest.write_fmt(text)
+        .expect("a name and two numbers have less than 64 characters");
+    let unused = rest.len();
+    let value = HeaderValue::from_bytes(&buffer[..buffer.len() - unused]);
+    value.expect("a name and two numbers are visible ASCII")
 }
 
 fn whole_seconds(wait: Duration) -> u64 {

@@ -14,4 +14,5 @@ mod red;
 pub mod request_id;
 pub mod router;
 pub mod serve;
+mod shed;
 mod trace;

@@ -1,7 +1,7 @@
 //! Every route, one line each.
 
 use anyhow::Context as _;
-use axum::{Router, middleware::from_fn_with_state, routing::get};
+use axum::{Router, routing::get};
 use http::{HeaderValue, header};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi as _;
@@ -10,7 +10,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
     error::{ApiError, Code},
-    limits::{Limited, limit},
+    limits::Limited,
     openapi::{Document, add_problems},
 };
 use crate::{
@@ -93,7 +93,7 @@ fn limited(
     state: Option<&AppState>,
 ) -> OpenApiRouter<AppState> {
     match state.cloned() {
-        Some(state) => routes.route_layer(from_fn_with_state(Limited { state, class }, limit)),
+        Some(state) => routes.route_layer(Limited::new(state, class)),
         None => routes,
     }
 }

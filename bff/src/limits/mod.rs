@@ -14,16 +14,17 @@
 //! replicas.
 
 mod bucket;
+mod class;
 mod settings;
 mod shared;
 
-use std::{fmt, net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use metrics::{Counter, counter};
 use moka::sync::Cache;
 use platform::{clock::SharedClock, redis::Redis};
-use uuid::Uuid;
 
+pub use class::{Class, Subject};
 pub use settings::{
     AuthLimit, CodeLimit, Count, LimitSettings, PublicLimit, ReadLimit, WriteLimit,
 };
@@ -38,70 +39,6 @@ const MAX_SUBJECTS: u64 = 20_000;
 /// A lease is this part of the burst: enough for the requests that a page makes
 /// as it opens, and not missed by the other replicas.
 const LEASE: u32 = 10;
-
-/// A kind of requests that are counted together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Class {
-    /// Signing up and in, and refreshing.
-    Auth,
-    /// Asking for one-time codes.
-    Code,
-    /// Whatever else changes something.
-    Write,
-    /// Reading a user's own data.
-    Read,
-    /// Reading what is the same for everyone.
-    Public,
-}
-
-impl Class {
-    /// Every class.
-    pub const ALL: [Self; 5] = [
-        Self::Auth,
-        Self::Code,
-        Self::Write,
-        Self::Read,
-        Self::Public,
-    ];
-
-    /// Its name: in headers, keys and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Auth => "auth",
-            Self::Code => "code",
-            Self::Write => "write",
-            Self::Read => "read",
-            Self::Public => "public",
-        }
-    }
-
-    /// Whether guessing is what the class limits: then addresses are counted,
-    /// whoever is signed in, and nothing is leased.
-    #[must_use]
-    pub const fn is_strict(self) -> bool {
-        matches!(self, Self::Auth | Self::Code)
-    }
-}
-
-/// Whose requests are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Subject {
-    /// A signed-in user's.
-    User(Uuid),
-    /// Those of a client address, or of what stands for it.
-    Address(IpAddr),
-}
-
-/// As in the keys in Redis.
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::User(id) => write!(f, "user:{}", id.simple()),
-            Self::Address(address) => write!(f, "address:{address}"),
-        }
-    }
-}
 
 /// What a class allows, as clients are told it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,9 +103,10 @@ impl Limiter {
             Class::Read => Quota::from(settings.read),
             Class::Public => Quota::from(settings.public),
         };
+        let limit = settings.redis_limit_ms.duration();
         Self {
+            shared: Shared::new(redis, limit, clock.clone()),
             clock,
-            shared: Shared::new(redis, settings.redis_timeout_ms.duration()),
             replicas: settings.replicas,
             classes: Class::ALL.map(|class| Limits::new(class, quota(class))),
         }

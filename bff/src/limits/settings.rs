@@ -12,7 +12,7 @@ pub struct LimitSettings {
     /// what the others let through, so each lets through its share.
     pub replicas: NonZeroU32,
     /// How long Redis may take to say what is left of a limit, in milliseconds.
-    pub redis_timeout_ms: Millis,
+    pub redis_limit_ms: Millis,
     /// Signing up and in, and refreshing; by client address.
     pub auth: AuthLimit,
     /// Asking for one-time codes; by client address.
@@ -29,7 +29,7 @@ impl Default for LimitSettings {
     fn default() -> Self {
         Self {
             replicas: NonZeroU32::MIN,
-            redis_timeout_ms: Millis(50),
+            redis_limit_ms: Millis(50),
             auth: AuthLimit::default(),
             code: CodeLimit::default(),
             write: WriteLimit::default(),

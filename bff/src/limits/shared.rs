@@ -1,23 +1,14 @@
-use std::{
-    num::NonZeroU32,
-    sync::{
-        LazyLock,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{num::NonZeroU32, sync::LazyLock, time::Duration};
 
-use platform::redis::Redis;
-use redis::Script;
+use platform::{clock::SharedClock, config::Millis, redis::Redis};
+use redis::{RedisError, Script};
 
 use super::settings::Quota;
+use crate::upstream::{BreakerSettings, Budget, CallError, Deadline, Guard, Policy};
 
 static GCRA: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("gcra.lua")));
 
-/// For how long Redis isn't asked after it failed, in microseconds.
-const PAUSE: i64 = 1_000_000;
-
-/// Redis doesn't answer, or failed too lately to be asked.
+/// Redis doesn't answer, or has failed so often that it isn't asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Away;
 
@@ -34,24 +25,38 @@ pub(super) struct Grant {
 #[derive(Debug)]
 pub(super) struct Shared {
     redis: Redis,
-    timeout: Duration,
-    /// When Redis is to be asked again, in microseconds since the epoch; 0 while
-    /// it answers.
-    pause_ends: AtomicI64,
+    limit: Duration,
+    guard: Guard,
 }
 
 impl Shared {
-    pub fn new(redis: Redis, timeout: Duration) -> Self {
+    /// Buckets that are asked for at most `limit`.
+    pub fn new(redis: Redis, limit: Duration, clock: SharedClock) -> Self {
+        let policy = Policy {
+            concurrency: 1_024,
+            wait: limit,
+            retries: 0,
+            hedge: false,
+            patience: limit / 2,
+        };
+        // There is a good answer without Redis, and a better one with it: it is
+        // given up soon, and tried again soon.
+        let breaker = BreakerSettings {
+            consecutive_failures: 3,
+            probe_after_max_ms: Millis(5_000),
+            ..BreakerSettings::default()
+        };
+        let names = ["redis", "limits"];
         Self {
             redis,
-            timeout,
-            pause_ends: AtomicI64::new(0),
+            limit,
+            guard: Guard::new(names, policy, &breaker, Budget::default(), clock),
         }
     }
 
-    /// Whether Redis failed when it was last asked.
+    /// Whether Redis has failed too often to be relied on.
     pub fn is_away(&self) -> bool {
-        self.pause_ends.load(Ordering::Relaxed) != 0
+        !self.guard.is_closed()
     }
 
     /// Takes up to `wanted` cells, at least one if there is any, out of the
@@ -63,50 +68,33 @@ impl Shared {
         wanted: NonZeroU32,
         now: i64,
     ) -> Result<Grant, Away> {
-        if !self.may_ask(now) {
-            return Err(Away);
-        }
         let key = self.redis.key(&format!("limit:{name}"));
-        let mut redis = self.redis.hot();
-        let mut call = GCRA.key(key);
-        call.arg(now)
-            .arg(quota.interval())
-            .arg(quota.burst)
-            .arg(wanted);
-        let error = match tokio::time::timeout(self.timeout, call.invoke_async(&mut redis)).await {
-            Ok(Ok((cells, arrival))) => {
-                if self.pause_ends.swap(0, Ordering::Relaxed) != 0 {
-                    tracing::info!("limits are shared through redis again");
-                }
-                return Ok(Grant { cells, arrival });
+        let call = || async {
+            let answer = GCRA
+                .key(&key)
+                .arg(now)
+                .arg(quota.interval())
+                .arg(quota.burst)
+                .arg(wanted)
+                .invoke_async(&mut self.redis.hot())
+                .await;
+            answer.map_err(|error: RedisError| CallError::unavailable(error))
+        };
+        match self.guard.call(Deadline::within(self.limit), call).await {
+            Ok((cells, arrival)) => Ok(Grant { cells, arrival }),
+            Err(error) => {
+                tracing::debug!(%error, "this replica limits by itself");
+                Err(Away)
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(elapsed) => elapsed.to_string(),
-        };
-        if self.pause_ends.swap(now + PAUSE, Ordering::Relaxed) == 0 {
-            tracing::warn!(%error, "redis is away: each replica limits by itself");
         }
-        Err(Away)
-    }
-
-    /// Whether this call may ask: any while Redis answers; at the end of a pause
-    /// one, so that a hung server costs no more than one request its time.
-    fn may_ask(&self, now: i64) -> bool {
-        let ends = self.pause_ends.load(Ordering::Relaxed);
-        // A later end comes of a clock that was set back.
-        let pausing = (1..=PAUSE).contains(&(ends - now));
-        let relaxed = Ordering::Relaxed;
-        let turn = || {
-            self.pause_ends
-                .compare_exchange(ends, now + PAUSE, relaxed, relaxed)
-        };
-        ends == 0 || (!pausing && turn().is_ok())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use platform::{redis::RedisSettings, testing};
+    use std::sync::Arc;
+
+    use platform::{clock::SystemClock, redis::RedisSettings, testing};
     use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
 
     use super::*;
@@ -119,7 +107,8 @@ mod tests {
             prefix: testing::unique_name(),
             ..RedisSettings::default()
         };
-        Shared::new(Redis::new(&settings).unwrap(), Duration::from_secs(5))
+        let redis = Redis::new(&settings).unwrap();
+        Shared::new(redis, Duration::from_secs(5), Arc::new(SystemClock))
     }
 
     /// Intervals are long beside the test: Redis forgets full buckets by its own

@@ -88,6 +88,12 @@ impl Guard {
         }
     }
 
+    /// Whether calls go through as usual: the callee hasn't failed too often.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.breaker.is_closed()
+    }
+
     /// Makes a call; `call` is called once for each try.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use http::{Method, StatusCode};
 use platform::{
     clock::{Clock, SystemClock},
     config::{List, ServerUrl},
+    ops::Readiness,
     shutdown::Lifetime,
     testing::{Database, ManualClock, nats_url, postgres_url, redis_url, unique_name},
 };
@@ -42,6 +43,7 @@ pub struct TestApp {
     pub settings: Settings,
     pub accounts: Database,
     pub lifetime: Lifetime,
+    pub readiness: Readiness,
     pub files: Arc<TempDir>,
 }
 
@@ -119,6 +121,7 @@ impl TestApp {
             settings,
             accounts,
             lifetime,
+            readiness: state.readiness.clone(),
             files,
         }
     }

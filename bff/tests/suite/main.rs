@@ -15,5 +15,6 @@ mod outages;
 mod registration;
 mod screens;
 mod sessions;
+mod shedding;
 mod sign_in;
 mod worker;

@@ -45,7 +45,8 @@ CREATE TABLE items (
 
     CONSTRAINT items_title CHECK (length(title) BETWEEN 1 AND 300),
     CONSTRAINT items_author CHECK (length(author) BETWEEN 1 AND 200),
-    CONSTRAINT items_description CHECK (length(description) <= 10000),
+    -- A page of a hundred fits into one message.
+    CONSTRAINT items_description CHECK (length(description) <= 5000),
     CONSTRAINT items_tags CHECK (
         cardinality(tags) <= 20
         AND COALESCE(array_ndims(tags), 1) = 1

@@ -79,16 +79,13 @@ impl Catalog {
         let filter = &query.filter;
         let now = self.clock.now();
         let mut reading = self.database.read(call.deadline).await?;
-        let similar = match &filter.text {
-            Some(text) => lists::similar(&mut *reading, text).await?,
-            None => None,
-        };
-        let similar = similar.as_deref();
+        let few = lists::few(&mut *reading, filter).await?;
+        let few = few.as_deref();
         macro_rules! listed {
             ($list:path) => {{
                 let part = Part {
                     filter,
-                    similar,
+                    few,
                     now,
                     after: after(&page)?,
                     rows: page.rows(),

@@ -1,5 +1,5 @@
 //! The way to the database: a pool whose transactions end at a deadline, and a
-//! watch that knows within a second whether the server answers.
+//! watch that knows within two seconds whether the server answers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,13 +11,18 @@ use platform::{
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool, PgTransaction,
 };
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval, timeout},
+};
 
 use crate::{deadline::Deadline, error::Error};
 
-/// How often the server is asked whether it is there, and how long it has to
-/// answer.
+/// How often the server is asked whether it is there.
 const ASK_EVERY: Duration = Duration::from_millis(500);
+
+/// How long it has to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// The orders database. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -109,13 +114,14 @@ impl Database {
     /// server.
     pub async fn watch(&self, lifetime: &Lifetime) {
         let mut connection = None;
-        let mut tick = tokio::time::interval(ASK_EVERY);
+        let mut tick = interval(ASK_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = tick.tick() => {}
                 () = lifetime.stopping() => return,
             }
-            let answer = timeout(ASK_EVERY, self.ask(&mut connection)).await;
+            let answer = timeout(ANSWER_WITHIN, self.ask(&mut connection)).await;
             let up = matches!(answer, Ok(Ok(())));
             if !up {
                 connection = None;
@@ -131,14 +137,15 @@ impl Database {
         }
     }
 
+    /// A connection that died is no sign of an absent server: another is made.
     async fn ask(&self, connection: &mut Option<PgConnection>) -> Result<(), sqlx::Error> {
-        match connection {
-            Some(connection) => connection.ping().await,
-            None => {
-                *connection = Some(self.pool.connect_options().connect().await?);
-                Ok(())
-            }
+        if let Some(open) = connection
+            && open.ping().await.is_ok()
+        {
+            return Ok(());
         }
+        *connection = Some(self.pool.connect_options().connect().await?);
+        Ok(())
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]

@@ -1,4 +1,9 @@
 //! Which items are on a page of a list: their ids, and what they are ordered by.
+//!
+//! Of an order, an index knows which item comes next, but not whether it is one
+//! that was asked for. So the items that have a text or a tag are found first,
+//! when they are a few, two thousand at most. Of more, one in fifty or so, the
+//! next one that has it is never far.
 
 use chrono::{DateTime, Utc};
 use platform::currency::Currency;
@@ -13,9 +18,8 @@ use crate::domain::{ItemFilter, Position, SearchText, Tag};
 pub struct Part<'a, K> {
     /// The filter.
     pub filter: &'a ItemFilter,
-    /// The items that stand for the filter's text when hardly one has its
-    /// words; see [`similar`].
-    pub similar: Option<&'a [Uuid]>,
+    /// The items with the filter's text and tag, when they are [`few`].
+    pub few: Option<&'a [Uuid]>,
     /// Whose prices count.
     pub now: DateTime<Utc>,
     /// The row after which the part begins.
@@ -25,14 +29,6 @@ pub struct Part<'a, K> {
 }
 
 impl<K: Copy> Part<'_, K> {
-    fn text(&self) -> Option<&str> {
-        self.filter.text.as_ref().map(SearchText::as_str)
-    }
-
-    fn tag(&self) -> Option<&str> {
-        self.filter.tag.as_ref().map(Tag::as_str)
-    }
-
     fn filters_by_price(&self) -> bool {
         self.filter.min_price.is_some() || self.filter.max_price.is_some()
     }
@@ -46,14 +42,29 @@ impl<K: Copy> Part<'_, K> {
     }
 }
 
-/// A statement over the items that a [`Part`] means. PostgreSQL plans it for
-/// the values at hand: a filter that isn't given, and a table that is only
-/// joined for it, leave no trace in the plan.
+fn text(filter: &ItemFilter) -> Option<&str> {
+    filter.text.as_ref().map(SearchText::as_str)
+}
+
+fn tag(filter: &ItemFilter) -> Option<&str> {
+    filter.tag.as_ref().map(Tag::as_str)
+}
+
+/// Reads a part of a list from the items that it means. PostgreSQL plans each
+/// statement for the values at hand: a filter that isn't given, and a table
+/// that is only joined for it, leave no trace in the plan.
+///
+/// `id` is the column of the index that has the list's order, so that the
+/// index alone tells which rows are among the few.
 macro_rules! listed {
-    ($part:ident, priced: $priced:expr, $select:literal, $rest:literal) => {
+    ($executor:ident, $part:ident, priced: $priced:expr,
+     $id:literal, $key:literal, $newest:literal, $rest:literal) => {
         sqlx::query!(
-            $select
-                + "
+            r#"SELECT id AS "id!", key AS "key!" FROM (SELECT "#
+                + $id
+                + " AS id, "
+                + $key
+                + " AS key
             FROM items i
             LEFT JOIN item_sales s ON s.item_id = i.id
             LEFT JOIN item_prices p ON $7::boolean AND p.item_id = i.id AND p.currency = $4
@@ -61,15 +72,19 @@ macro_rules! listed {
             WHERE i.deleted_at IS NULL
               AND ($1::text IS NULL OR $2::uuid[] IS NOT NULL
                    OR i.search @@ websearch_to_tsquery('catalogue', $1))
-              AND ($2 IS NULL OR i.id = ANY ($2))
-              AND ($3::text IS NULL OR i.tags @> ARRAY[$3])
+              AND ($3::text IS NULL OR $2 IS NOT NULL OR i.tags @> ARRAY[$3])
               AND ($5::numeric IS NULL OR p.amount >= $5)
               AND ($6::numeric IS NULL OR p.amount <= $6)
-            "
-                + $rest,
-            $part.text(),
-            $part.similar,
-            $part.tag(),
+              AND ($2 IS NULL OR "
+                + $id
+                + " = ANY ($2)) "
+                + $newest
+                + ") AS listed WHERE key IS NOT NULL AND "
+                + $rest
+                + " LIMIT $9",
+            text($part.filter),
+            $part.few,
+            tag($part.filter),
             $part.filter.currency.code(),
             $part.filter.min_price,
             $part.filter.max_price,
@@ -83,6 +98,8 @@ macro_rules! listed {
             key: row.key,
             id: row.id,
         })
+        .fetch_all($executor)
+        .await
     };
 }
 
@@ -95,14 +112,15 @@ pub async fn newest(
     part: Part<'_, DateTime<Utc>>,
 ) -> Result<Vec<Position<DateTime<Utc>>>, sqlx::Error> {
     listed!(
+        executor,
         part,
         priced: part.filters_by_price(),
-        "SELECT i.id, i.created_at AS key",
-        "AND ($10::timestamptz IS NULL OR (i.created_at, i.id) < ($10, $11::uuid))
-         ORDER BY i.created_at DESC, i.id DESC LIMIT $9"
+        "i.id",
+        "i.created_at",
+        "",
+        "($10::timestamptz IS NULL OR (key, id) < ($10, $11::uuid))
+         ORDER BY key DESC, id DESC"
     )
-    .fetch_all(executor)
-    .await
 }
 
 /// The cheapest first.
@@ -114,15 +132,15 @@ pub async fn price_ascending(
     part: Part<'_, Decimal>,
 ) -> Result<Vec<Position<Decimal>>, sqlx::Error> {
     listed!(
+        executor,
         part,
         priced: true,
-        r#"SELECT p.item_id AS "id!", p.amount AS "key!""#,
-        "AND p.amount IS NOT NULL
-         AND ($10::numeric IS NULL OR (p.amount, p.item_id) > ($10, $11::uuid))
-         ORDER BY p.amount, p.item_id LIMIT $9"
+        "p.item_id",
+        "p.amount",
+        "",
+        "($10::numeric IS NULL OR (key, id) > ($10, $11::uuid))
+         ORDER BY key, id"
     )
-    .fetch_all(executor)
-    .await
 }
 
 /// The dearest first.
@@ -134,15 +152,15 @@ pub async fn price_descending(
     part: Part<'_, Decimal>,
 ) -> Result<Vec<Position<Decimal>>, sqlx::Error> {
     listed!(
+        executor,
         part,
         priced: true,
-        r#"SELECT p.item_id AS "id!", p.amount AS "key!""#,
-        "AND p.amount IS NOT NULL
-         AND ($10::numeric IS NULL OR (p.amount, p.item_id) < ($10, $11::uuid))
-         ORDER BY p.amount DESC, p.item_id DESC LIMIT $9"
+        "p.item_id",
+        "p.amount",
+        "",
+        "($10::numeric IS NULL OR (key, id) < ($10, $11::uuid))
+         ORDER BY key DESC, id DESC"
     )
-    .fetch_all(executor)
-    .await
 }
 
 /// What sold best lately first.
@@ -154,20 +172,20 @@ pub async fn bestselling(
     part: Part<'_, i64>,
 ) -> Result<Vec<Position<i64>>, sqlx::Error> {
     listed!(
+        executor,
         part,
         priced: part.filters_by_price(),
-        r#"SELECT s.item_id AS "id!", s.sold AS "key!""#,
-        "AND s.sold IS NOT NULL
-         AND ($10::bigint IS NULL OR (s.sold, s.item_id) < ($10, $11::uuid))
-         ORDER BY s.sold DESC, s.item_id DESC LIMIT $9"
+        "s.item_id",
+        "s.sold",
+        "",
+        "($10::bigint IS NULL OR (key, id) < ($10, $11::uuid))
+         ORDER BY key DESC, id DESC"
     )
-    .fetch_all(executor)
-    .await
 }
 
-/// What matches best first, among the newest thousand that match: to rank all
-/// that have a common word would take as long as reading them all. Items that
-/// have the words stand before those that only have similar ones.
+/// What matches best first, and what has the words before what only has
+/// similar ones. Of more than a few, the newest are ranked: to rank all that
+/// have a common word would take as long as reading them all.
 ///
 /// # Errors
 /// What the database says.
@@ -176,43 +194,60 @@ pub async fn relevance(
     part: Part<'_, f32>,
 ) -> Result<Vec<Position<f32>>, sqlx::Error> {
     listed!(
+        executor,
         part,
         priced: part.filters_by_price(),
-        r#"SELECT id AS "id!", score AS "key!" FROM (
-             SELECT id, (CASE WHEN search @@ websearch_to_tsquery('catalogue', $1)
-                              THEN 1 + ts_rank(search, websearch_to_tsquery('catalogue', $1))
-                              ELSE word_similarity($1, title || ' ' || author) END)::real AS score
-             FROM (SELECT i.id, i.search, i.title, i.author"#,
-        "ORDER BY i.created_at DESC, i.id DESC LIMIT 1000) AS matching) AS scored
-         WHERE $10::real IS NULL OR (score, id) < ($10, $11::uuid)
-         ORDER BY score DESC, id DESC LIMIT $9"
+        "i.id",
+        "(CASE
+             WHEN i.search @@ websearch_to_tsquery('catalogue', $1)
+             THEN 1 + ts_rank(i.search, websearch_to_tsquery('catalogue', $1))
+             ELSE word_similarity($1, i.title || ' ' || i.author) END)::real",
+        "ORDER BY i.created_at DESC, i.id DESC LIMIT 2000",
+        "($10::real IS NULL OR (key, id) < ($10, $11::uuid))
+         ORDER BY key DESC, id DESC"
     )
-    .fetch_all(executor)
-    .await
 }
 
-/// When fewer than five items have the words of a text as they are written:
-/// those, and up to a thousand whose title or author is similar to it. Else
-/// nothing.
+/// The items with the filter's text and tag, when they are few; nothing when
+/// they are more, or all. When hardly an item has the words as they are
+/// written, items whose title or author is similar to them are found too.
 ///
 /// # Errors
 /// What the database says.
-pub async fn similar(
+pub async fn few(
     executor: impl PgExecutor<'_>,
-    text: &SearchText,
+    filter: &ItemFilter,
 ) -> Result<Option<Vec<Uuid>>, sqlx::Error> {
+    if filter.text.is_none() && filter.tag.is_none() {
+        return Ok(None);
+    }
     sqlx::query_scalar!(
+        // A word that stands in half of all titles makes none of them similar.
         r#"WITH exact AS MATERIALIZED (
                SELECT id FROM items
-               WHERE deleted_at IS NULL AND search @@ websearch_to_tsquery('catalogue', $1)
-               LIMIT 5)
-           SELECT CASE WHEN (SELECT count(*) FROM exact) < 5 THEN ARRAY(
-               SELECT id FROM exact
-               UNION
-               (SELECT id FROM items
-                WHERE deleted_at IS NULL AND $1::text <% (title || ' ' || author)
-                LIMIT 1000)) END"#,
-        text.as_str(),
+               WHERE deleted_at IS NULL
+                 AND ($1::text IS NULL OR search @@ websearch_to_tsquery('catalogue', $1))
+                 AND ($2::text IS NULL OR tags @> ARRAY[$2])
+               LIMIT 2001),
+           telling AS MATERIALIZED (
+               SELECT COALESCE(string_agg(word, ' ') FILTER
+                   (WHERE to_tsvector('catalogue', word) <> ''), $1) AS words
+               FROM regexp_split_to_table($1, '\s+') AS word)
+           SELECT CASE
+               WHEN (SELECT count(*) FROM exact) > 2000 THEN NULL
+               WHEN $1 IS NULL OR (SELECT count(*) FROM exact) >= 5
+               THEN ARRAY(SELECT id FROM exact)
+               ELSE ARRAY(
+                   SELECT id FROM exact
+                   UNION
+                   (SELECT id FROM items
+                    WHERE deleted_at IS NULL
+                      AND (SELECT words FROM telling) <% (title || ' ' || author)
+                      AND ($2::text IS NULL OR tags @> ARRAY[$2])
+                    LIMIT 2000))
+               END"#,
+        text(filter),
+        tag(filter),
     )
     .fetch_one(executor)
     .await

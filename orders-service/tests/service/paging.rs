@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use chrono::TimeDelta;
 use platform::clock::{Clock as _, SystemClock};
 use proto::orders::v1::{ItemSort, ListItemsRequest, ListOrdersRequest};
@@ -60,6 +62,44 @@ async fn pages_have_no_gaps_and_no_repeats_though_every_key_is_the_same() {
             found.sort();
             assert_eq!(found, expected, "{sort:?} by {page_size}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_many_has_no_gaps_and_no_repeats_either() {
+    let service = Service::start().await;
+    sqlx::raw_sql(
+        "WITH added AS (
+             INSERT INTO items (id, title, author, tags, created_at, updated_at)
+             SELECT ('01900000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid,
+                    'A Common Word', 'An Author', '{common}', at, at
+             FROM generate_series(1, 2100) n,
+                  LATERAL (SELECT now() - n % 7 * interval '1 day') AS t (at)
+             RETURNING id, created_at)
+         INSERT INTO item_prices (item_id, currency, minor_units, amount, valid_from)
+         SELECT id, 'USD', 2, 1 + extract(day FROM created_at)::int % 3, created_at FROM added",
+    )
+    .execute(&mut service.sql().await)
+    .await
+    .unwrap();
+    for (sort, count) in [
+        (ItemSort::Newest, 2100),
+        (ItemSort::PriceAscending, 2100),
+        (ItemSort::PriceDescending, 2100),
+        (ItemSort::Bestselling, 2100),
+        // Of so many, the newest are ranked.
+        (ItemSort::Relevance, 2000),
+    ] {
+        let request = ListItemsRequest {
+            query: "common".into(),
+            tag: "common".into(),
+            sort: sort.into(),
+            page_size: 100,
+            ..ListItemsRequest::default()
+        };
+        let found = all_pages(&service, request).await;
+        let different: HashSet<_> = found.iter().collect();
+        assert_eq!((found.len(), different.len()), (count, count), "{sort:?}");
     }
 }
 

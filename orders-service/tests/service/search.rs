@@ -117,6 +117,44 @@ async fn words_with_typing_errors_are_found_in_every_sort() {
 }
 
 #[tokio::test]
+async fn accents_and_their_absence_make_no_difference() {
+    let service = library().await;
+    for query in [
+        "garcia marquez",
+        "GARCÍA MÁRQUEZ",
+        "garcía márquez solitude",
+    ] {
+        let found = titles(&service, query, ItemSort::Unspecified).await;
+        assert_eq!(found, ["One Hundred Years of Solitude"], "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_tag_narrows_a_search_with_typing_errors_too() {
+    let service = library().await;
+    let mut sql = service.sql().await;
+    let new = NewItem {
+        title: "A Hobbit's Cookery",
+        tags: &["cookery"],
+        ..NewItem::default()
+    };
+    shop::item(&mut sql, new).await;
+    let request = ListItemsRequest {
+        query: "hobit".into(),
+        tag: "cookery".into(),
+        ..ListItemsRequest::default()
+    };
+    let found = service
+        .public_catalog()
+        .list_items(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let found: Vec<_> = found.items.into_iter().map(|item| item.title).collect();
+    assert_eq!(found, ["A Hobbit's Cookery"]);
+}
+
+#[tokio::test]
 async fn what_has_the_words_stands_before_what_has_similar_ones() {
     let service = library().await;
     let mut sql = service.sql().await;

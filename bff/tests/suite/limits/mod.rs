@@ -1,0 +1,120 @@
+//! Limits: as several replicas reckon with them, and as clients see them.
+
+mod budget;
+mod outage;
+mod routes;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use bff::limits::{Class, Decision, LimitSettings, Limiter, Subject};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::future::join_all;
+use platform::{
+    clock::Clock,
+    config::{Millis, ServerUrl},
+    redis::{Redis, RedisSettings},
+    testing,
+};
+use uuid::Uuid;
+
+/// A clock that stands still until it is moved, so that counts are exact.
+#[derive(Debug, Clone)]
+struct StillClock(Arc<AtomicI64>);
+
+impl StillClock {
+    fn new() -> Self {
+        let start = DateTime::parse_from_rfc3339("2030-01-01T00:00:00Z").unwrap();
+        Self(Arc::new(AtomicI64::new(start.timestamp_micros())))
+    }
+
+    fn advance(&self, by: TimeDelta) {
+        let by = by.num_microseconds().unwrap();
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+}
+
+impl Clock for StillClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0.load(Ordering::Relaxed)).unwrap()
+    }
+}
+
+/// Longer than a busy test machine makes Redis take.
+const LIMIT: Duration = Duration::from_millis(500);
+
+/// Replicas that share a Redis and a clock.
+struct Replicas {
+    redis: Redis,
+    clock: StillClock,
+    all: Vec<Limiter>,
+}
+
+impl Replicas {
+    fn new(count: u32) -> Self {
+        Self::at(testing::redis_url(), count)
+    }
+
+    fn at(url: ServerUrl, count: u32) -> Self {
+        let settings = RedisSettings {
+            url,
+            prefix: testing::unique_name(),
+            response_timeout_ms: Millis(10_000),
+            ..RedisSettings::default()
+        };
+        let redis = Redis::new(&settings).unwrap();
+        let clock = StillClock::new();
+        let settings = LimitSettings {
+            replicas: count.try_into().unwrap(),
+            redis_limit_ms: Millis(LIMIT.as_millis() as u64),
+            ..LimitSettings::default()
+        };
+        let limiter = || Limiter::new(&settings, redis.clone(), Arc::new(clock.clone()));
+        Self {
+            all: (0..count).map(|_| limiter()).collect(),
+            redis,
+            clock,
+        }
+    }
+
+    async fn check(&self, replica: usize, class: Class, subject: Subject) -> Decision {
+        self.all[replica].check(class, subject).await
+    }
+
+    /// How many of `count` requests, all at once over all replicas, may pass.
+    async fn passing(&self, count: usize, class: Class, subject: Subject) -> usize {
+        let checks = (0..count).map(|n| self.check(n % self.all.len(), class, subject));
+        let decisions = join_all(checks).await;
+        decisions.iter().filter(|decision| decision.allowed).count()
+    }
+
+    /// How many cells are missing in the shared bucket.
+    async fn taken(&self, class: Class, subject: Subject) -> i64 {
+        let interval = match class {
+            Class::Auth => 6_000_000,
+            Class::Code => 360_000_000,
+            Class::Write => 1_000_000,
+            Class::Read => 100_000,
+            Class::Public => 200_000,
+        };
+        let key = self
+            .redis
+            .key(&format!("limit:{}:{subject}", class.as_str()));
+        let arrival: Option<i64> = redis::cmd("GET")
+            .arg(key)
+            .query_async(&mut self.redis.hot())
+            .await
+            .unwrap();
+        let now = self.clock.now().timestamp_micros();
+        arrival.map_or(0, |arrival| (arrival - now) / interval)
+    }
+}
+
+fn user() -> Subject {
+    Subject::User(Uuid::new_v4())
+}
