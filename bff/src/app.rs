@@ -12,7 +12,11 @@ use crate::{
     cache::Cache,
     config::{EnvironmentKind, Settings},
     edge::{layers, router},
-    events::invalidation,
+    events::invalidation::keep_in_step,
+<<<<<<< HEAD
+    handlers::cursor::Cursors,
+=======
+>>>>>>> main
     identity::{
         code::Codes,
         identifier::Region,
@@ -41,12 +45,25 @@ pub struct App {
     pub lifetime: Lifetime,
     /// The accounts store.
     pub accounts: PgPool,
+<<<<<<< HEAD
+    /// Reads from the accounts store, guarded.
+    pub reads: Accounts,
+    /// The orders service.
+    pub orders: Orders,
+    /// What was fetched before.
+    pub cache: Cache,
+    /// Screens.
+    pub screens: Screens,
+    /// Cursors of lists.
+    pub cursors: Cursors,
+=======
     /// What lists and pages read from.
     pub sources: Sources,
     /// What is kept of it.
     pub cache: Cache,
     /// The screens.
     pub screens: Screens,
+>>>>>>> main
     /// Signing up, in and out.
     pub sign_in: SignIn,
     /// Sessions.
@@ -155,7 +172,23 @@ impl AppState {
                 .follow(settings.tokens.keys_file.clone(), lifetime.clone()),
         );
 
-        let readiness = readiness(&accounts, &redis, &nats);
+        let budget = Budget::default();
+        let orders = Orders::new(&settings.orders, tokens.clone(), &budget, &clock)
+            .context("BFF_ORDERS__URL")?;
+        let reads = Accounts::new(&settings.postgres, &settings.reads, budget, clock.clone())?;
+        let cache = Cache::new(&settings.cache, Some(redis.clone()), clock.clone());
+        let sources = Sources {
+            accounts: reads.clone(),
+            orders: orders.clone(),
+        };
+        let screens = Screens::new(&settings.screens, sources, cache.clone(), clock.clone());
+        lifetime.spawn(follow_changes(
+            cache.clone(),
+            nats.clone(),
+            lifetime.clone(),
+        ));
+
+        let readiness = readiness(&accounts, &orders, &redis, &nats);
         let hsts = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         Ok(Self(Arc::new(App {
             region: settings
@@ -173,6 +206,11 @@ impl AppState {
             sessions,
             sign_in,
             accounts,
+            reads,
+            orders,
+            cache,
+            screens,
+            cursors: Cursors::new(&master),
             lifetime,
             clock,
             settings,
@@ -187,12 +225,17 @@ impl AppState {
 
 /// Nothing stops traffic: each part of the edge lives with the loss of any of
 /// these in its own way, and a restart or another replica would change nothing.
-fn readiness(accounts: &PgPool, redis: &Redis, nats: &Nats) -> Readiness {
-    let redis = redis.clone();
-    with_stores(Readiness::default(), accounts, nats).optional("redis", move || {
-        let redis = redis.clone();
-        async move { redis.ping().await.map_err(|error| error.to_string()) }
-    })
+fn readiness(accounts: &PgPool, orders: &Orders, redis: &Redis, nats: &Nats) -> Readiness {
+    let (orders, redis) = (orders.clone(), redis.clone());
+    with_stores(Readiness::default(), accounts, nats)
+        .optional("redis", move || {
+            let redis = redis.clone();
+            async move { redis.ping().await.map_err(|error| error.to_string()) }
+        })
+        .optional("orders", move || {
+            let orders = orders.clone();
+            async move { orders.check().await }
+        })
 }
 
 /// Adds what `serve` and `worker` both depend on.

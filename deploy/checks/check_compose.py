@@ -204,6 +204,7 @@ def wrong_hardening(compose: dict) -> list[str]:
 
 
 class Compose(unittest.TestCase):
+    maxDiff = None
     """Each rule holds for the file, and is broken by the file that breaks it."""
 
     def setUp(self):

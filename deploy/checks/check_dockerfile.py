@@ -3,7 +3,7 @@
 import io
 import re
 import subprocess
-import tomllib
+import tomli
 import unittest
 
 import dockerfile_parse
@@ -22,7 +22,7 @@ def hadolint(content: str) -> str:
 def wrong(content: str, ignore: str) -> list[str]:
     """What the Dockerfile names that the workspace doesn't have."""
     parser = dockerfile_parse.DockerfileParser(fileobj=io.BytesIO(content.encode()))
-    manifest = tomllib.loads(tree.text("Cargo.toml"))
+    manifest = tomli.loads(tree.text("Cargo.toml"))
     sent = {line[1:] for line in ignore.splitlines() if line.startswith("!")}
     found, stages, user, copied = [], [], "", set()
     for step in parser.structure:
@@ -76,6 +76,7 @@ def wrong_targets(content: str, compose: dict) -> list[str]:
 
 
 class Dockerfile(unittest.TestCase):
+    maxDiff = None
     def setUp(self):
         self.content = tree.text(PATH)
         self.ignore = tree.text(f"{PATH}.dockerignore")

@@ -72,6 +72,8 @@ def variables(program: str) -> frozenset[str]:
         code, said = run(program, "--help")
     assert code == 0, f"{program}: {said}"
     names = frozenset(re.findall(rf"\b{PREFIXES[program]}[A-Z0-9_]+\b", said))
+    # The file of settings is no setting.
+    names -= {f"{PREFIXES[program]}CONFIG"}
     assert names, f"{program} names no variable: {said}"
     return names
 

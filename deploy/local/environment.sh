@@ -46,7 +46,9 @@ load_environment() {
 				MIGRATOR_ACCOUNTS__APP_PASSWORD MIGRATOR_ORDERS__APP_PASSWORD; do
 				echo "$name=$(random_hex)"
 			done
-			echo "BFF_SECRETS__MASTER_KEY=$(head -c 32 /dev/urandom | base64)"
+			for name in BFF_SECRETS__MASTER_KEY ORDERS_SECRETS__PAGE_TOKEN_KEY; do
+				echo "$name=$(head -c 32 /dev/urandom | base64)"
+			done
 		)
 		(umask 077 && printf '%s\n' "$made" >"$secrets")
 	fi

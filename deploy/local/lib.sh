@@ -108,6 +108,9 @@ remove_server() {
 	rm -rf "$1"
 }
 
+# The folder of what `start` starts: a script sets it before.
+base=
+
 # Starts a program in the background, away from this terminal: start NAME COMMAND…
 # Its directory is $base/NAME, its log $base/logs/NAME.log.
 start() {

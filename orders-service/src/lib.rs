@@ -8,6 +8,7 @@
 //! transaction that PostgreSQL ends at the deadline too; an [`error::Error`]
 //! becomes a `google.rpc.Status`.
 
+pub mod cli;
 pub mod config;
 pub mod deadline;
 pub mod domain;

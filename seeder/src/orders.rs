@@ -35,7 +35,7 @@ const STATES: [(State, u32); 6] = [
     (State::Capturing, 3),
 ];
 
-/// The demo user's orders: each state that waits for nobody, most of them good.
+/// The demo user's orders: of every state but the one that lasts a moment.
 const DEMO: [State; 8] = [
     State::Fulfilled,
     State::Fulfilled,

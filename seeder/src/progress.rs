@@ -24,10 +24,16 @@ impl Progress {
     /// Bars on a terminal, else a line for each piece of work that is done.
     #[must_use]
     pub fn detect() -> Self {
-        let terminal = stderr().is_terminal();
-        Self {
-            lines: !terminal,
-            ..if terminal { Self::bars() } else { Self::none() }
+        if stderr().is_terminal() {
+            Self {
+                bars: MultiProgress::new(),
+                lines: false,
+            }
+        } else {
+            Self {
+                lines: true,
+                ..Self::none()
+            }
         }
     }
 
@@ -36,13 +42,6 @@ impl Progress {
     pub fn none() -> Self {
         Self {
             bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()),
-            lines: false,
-        }
-    }
-
-    fn bars() -> Self {
-        Self {
-            bars: MultiProgress::new(),
             lines: false,
         }
     }

@@ -8,6 +8,8 @@ use sqlx::PgExecutor;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::users::instant;
+
 /// An exact amount in one currency, for the OpenAPI document.
 #[derive(Debug, ToSchema)]
 #[schema(as = Money)]
@@ -50,8 +52,10 @@ pub struct Account {
     #[schema(value_type = MoneySchema)]
     pub available: Money,
     /// When it was opened.
+    #[serde(serialize_with = "instant")]
     pub created_at: DateTime<Utc>,
     /// When it last changed.
+    #[serde(serialize_with = "instant")]
     pub updated_at: DateTime<Utc>,
 }
 

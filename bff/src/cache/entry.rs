@@ -115,21 +115,25 @@ impl Entry {
         self.times
     }
 
+    pub(super) fn is_stale(&self, now: i64) -> bool {
+        now >= self.times.soft
+    }
+
+    /// Whether it is stale and nobody is fetching it anew.
+    pub(super) fn wants_refresh(&self, now: i64) -> bool {
+        now >= self.refresh_at.load(Relaxed)
+    }
+
     /// Whether the caller is the one to fetch it anew: one caller at a time,
     /// and after a failure not before `pause` is over.
     pub(super) fn claim_refresh(&self, now: i64, pause: Duration) -> bool {
         let due = self.refresh_at.load(Relaxed);
-        due <= now && {
-            let next = now + millis(pause);
+        let next = now + millis(pause);
+        let claim = || {
             self.refresh_at
                 .compare_exchange(due, next, Relaxed, Relaxed)
-                .is_ok()
-        }
-    }
-
-    /// Whether a refresh is due or was never claimed.
-    pub(super) fn wants_refresh(&self, now: i64) -> bool {
-        self.refresh_at.load(Relaxed) <= now
+        };
+        due <= now && claim().is_ok()
     }
 
     /// The form in Redis: a format number, the times, the digest, the marks
@@ -160,7 +164,7 @@ impl Entry {
         };
         let mut digest = Digest::default();
         bytes.copy_to_slice(&mut digest);
-        let marks = [bytes.get_u64(), bytes.get_u64(), bytes.get_u64()];
+        let marks = [bytes.get_u64(), bytes.get_u64()];
         let entry = Self {
             json: bytes,
             digest,
@@ -172,10 +176,10 @@ impl Entry {
 }
 
 /// The marks of a value's tags in Redis; 0 stands for none.
-pub(super) type Marks = [u64; 3];
+pub(super) type Marks = [u64; 2];
 
 const FORMAT: u8 = 1;
-const HEADER: usize = 1 + 3 * 8 + 16 + 3 * 8;
+const HEADER: usize = 1 + 3 * 8 + 16 + 2 * 8;
 
 /// A value in memory: as it was fetched or found, and until when memory alone
 /// answers for it.

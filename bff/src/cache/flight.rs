@@ -146,7 +146,7 @@ mod tests {
                 flights: Flights::default(),
                 calls: Arc::default(),
                 go: Arc::default(),
-                stamp: Generations::default().stamp(&[None; 3]),
+                stamp: Generations::default().stamp([]),
             }
         }
 
@@ -227,9 +227,8 @@ mod tests {
         let mut stage = Stage::new();
         let before = stage.join(1_000);
         let generations = Generations::default();
-        let tag = super::super::key::Tag::Everything;
-        generations.raise(tag);
-        stage.stamp = generations.sum(std::iter::once(tag));
+        generations.raise_everything();
+        stage.stamp = generations.stamp([]);
         let after = stage.join(1_000);
         stage.go.notify_one();
         stage.go.notify_one();

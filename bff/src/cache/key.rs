@@ -38,6 +38,7 @@ pub struct Key {
     scope: Scope,
     subject: Subject,
     detail: Box<str>,
+    shared: bool,
 }
 
 impl Key {
@@ -49,6 +50,7 @@ impl Key {
             scope,
             subject: Subject::None,
             detail: Box::default(),
+            shared: true,
         }
     }
 
@@ -79,10 +81,18 @@ impl Key {
         }
     }
 
-    /// The kind of values it names.
+    /// The value stays in this replica's memory: for values of which clients
+    /// can ask for any number, such as searches, which Redis has no room for.
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.name
+    pub fn local(self) -> Self {
+        Self {
+            shared: false,
+            ..self
+        }
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared
     }
 
     /// What makes the value old when it changes.
@@ -92,11 +102,7 @@ impl Key {
             Subject::Item(id) => Some(Tag::Item(id)),
             Subject::Catalogue => Some(Tag::Catalogue),
         };
-        [
-            Some(Tag::Everything),
-            self.scope.user().map(Tag::User),
-            subject,
-        ]
+        [self.scope.user().map(Tag::User), subject]
     }
 
     /// As it stands in Redis. Fields can't run into each other: only the last
@@ -121,13 +127,12 @@ impl Key {
     }
 }
 
-/// What a value depends on: at most these three.
-pub(super) type Tags = [Option<Tag>; 3];
+/// What a value depends on: a user, and what it tells of.
+pub(super) type Tags = [Option<Tag>; 2];
 
 /// Something whose change makes values old.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Tag {
-    Everything,
     User(Uuid),
     Item(Uuid),
     Catalogue,
@@ -137,7 +142,6 @@ impl Tag {
     /// As it stands in Redis.
     pub(super) fn text(self) -> String {
         match self {
-            Self::Everything => "everything".to_owned(),
             Self::User(id) => format!("user.{}", id.simple()),
             Self::Item(id) => format!("item.{}", id.simple()),
             Self::Catalogue => "catalogue".to_owned(),
@@ -148,22 +152,22 @@ impl Tag {
 /// What has changed, so that nothing cached of it may be served any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Invalidate {
-    /// Something of this user's: profile, role, accounts, orders.
+    /// What is shown to this user about itself: profile, accounts, orders.
     User(Uuid),
-    /// This item.
+    /// What is shown of this item, to anyone.
     Item(Uuid),
-    /// Nobody knows what.
+    /// Everything: changes may have been missed.
     Everything,
 }
 
 impl Invalidate {
-    pub(super) fn tags(self) -> impl Iterator<Item = Tag> {
-        let (first, second) = match self {
-            Self::User(id) => (Tag::User(id), None),
+    /// None for everything.
+    pub(super) fn tags(self) -> Tags {
+        match self {
+            Self::User(id) => [Some(Tag::User(id)), None],
             // Lists and recommendations show it too.
-            Self::Item(id) => (Tag::Item(id), Some(Tag::Catalogue)),
-            Self::Everything => (Tag::Everything, None),
-        };
-        std::iter::once(first).chain(second)
+            Self::Item(id) => [Some(Tag::Item(id)), Some(Tag::Catalogue)],
+            Self::Everything => [None, None],
+        }
     }
 }

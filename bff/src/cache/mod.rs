@@ -7,9 +7,11 @@
 //! `redis_limit_ms`, and nothing once the circuit is open.
 
 mod entry;
+mod fill;
 mod flight;
 mod generation;
 mod key;
+mod metrics;
 mod settings;
 mod shared;
 
@@ -17,7 +19,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture};
-use metrics::{Counter, Gauge, counter, gauge};
 use moka::notification::RemovalCause;
 use platform::{clock::SharedClock, redis::Redis};
 use serde::Serialize;
@@ -30,9 +31,11 @@ pub use self::{
     settings::CacheSettings,
 };
 use self::{
-    entry::{Kept, LONGEST, Marks, Times, millis},
+    entry::{Kept, LONGEST},
+    fill::Gap,
     flight::Flights,
     generation::Generations,
+    metrics::{CacheMetrics, MISS},
     shared::SharedTier,
 };
 use crate::upstream::{CallError, Deadline};
@@ -84,12 +87,12 @@ impl Cache {
     /// An empty cache. Without `redis` there is no second tier.
     #[must_use]
     pub fn new(settings: &CacheSettings, redis: Option<Redis>, clock: SharedClock) -> Self {
-        let evictions = counter!("cache_evictions_total", "tier" => "l1");
+        let evictions = ::metrics::counter!("cache_evictions_total", "tier" => "l1");
         let memory = moka::sync::Cache::builder()
             .max_capacity(settings.memory_bytes)
             .weigher(|key: &Key, kept: &Kept| {
-                u32::try_from(key.weight() + kept.entry.json().len() + ENTRY_OVERHEAD)
-                    .unwrap_or(u32::MAX)
+                let bytes = key.weight() + kept.entry.json().len() + ENTRY_OVERHEAD;
+                u32::try_from(bytes).unwrap_or(u32::MAX)
             })
             .time_to_live(LONGEST)
             .eviction_listener(move |_, _, cause| {
@@ -113,27 +116,15 @@ impl Cache {
     /// What memory answers with at once, when nothing is to be done beside.
     #[must_use]
     pub fn peek(&self, key: &Key) -> Option<Hit> {
-        let Inner {
-            generations,
-            clock,
-            metrics,
-            ..
-        } = &*self.0;
-        let now = clock.now_ms();
-        let kept = self.0.kept(key, generations.stamp(&key.tags()), now)?;
+        let inner = &self.0;
+        let now = inner.clock.now_ms();
+        let kept = inner.kept(key, inner.generations.stamp(key.tags()), now)?;
         if now >= kept.until || kept.entry.wants_refresh(now) {
             return None;
         }
         let hit = kept.hit(now);
-        metrics.l1[usize::from(hit.stale)].increment(1);
+        inner.metrics.l1(hit.stale);
         Some(hit)
-    }
-
-    /// The state of what these values depend on. As long as it is the same,
-    /// none of them was made old.
-    pub(crate) fn stamp<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> Stamp {
-        let tags = keys.flat_map(|key| key.tags().into_iter().flatten());
-        self.0.generations.sum(tags)
     }
 
     /// The value for `key`: from memory, from Redis, or by `fetch`, of which
@@ -155,36 +146,31 @@ impl Cache {
         let now = inner.clock.now_ms();
         if !inner.settings.enabled {
             let json = deadline.limit(fetch(deadline)).await?;
-            return Ok(Hit::live(Entry::passing(json, now)));
+            return Ok(Hit::live(json, now));
         }
         // Before anything is read, so that a change from here on is noticed.
-        let stamp = inner.generations.stamp(&key.tags());
+        let stamp = inner.generations.stamp(key.tags());
+        let gap = || Gap {
+            key: key.clone(),
+            ttl,
+            stamp,
+        };
         let kept = inner.kept(key, stamp, now);
         if let Some(kept) = kept.as_ref().filter(|kept| now < kept.until) {
-            let hit = kept.hit(now);
-            inner.metrics.l1[usize::from(hit.stale)].increment(1);
-            let pause = inner.settings.refresh_limit_ms.duration();
-            if hit.stale && kept.entry.claim_refresh(now, pause) {
-                let deadline = Deadline::within(pause);
-                tokio::spawn(
-                    inner
-                        .clone()
-                        .fill(key.clone(), stamp, ttl, deadline, false, fetch),
-                );
+            if let Some(deadline) = inner.refresh_deadline(&kept.entry, now) {
+                tokio::spawn(inner.clone().fill(gap(), deadline, false, fetch));
             }
+            let hit = kept.hit(now);
+            inner.metrics.l1(hit.stale);
             return Ok(hit);
         }
         inner.metrics.l1[MISS].increment(1);
-        let flight = inner.flights.join(key, stamp, deadline, || {
-            inner
-                .clone()
-                .fill(key.clone(), stamp, ttl, deadline, true, fetch)
-                .boxed()
-        });
+        let start = || inner.clone().fill(gap(), deadline, true, fetch).boxed();
+        let flight = inner.flights.join(key, stamp, deadline, start);
         match (deadline.limit(flight).await, kept) {
             (Ok((entry, source)), _) => {
-                let now = inner.clock.now_ms();
-                let (stale, until) = (now >= entry.times().soft, now);
+                let until = inner.clock.now_ms();
+                let stale = entry.is_stale(until);
                 Ok(Hit {
                     entry,
                     source,
@@ -200,16 +186,28 @@ impl Cache {
         }
     }
 
-    /// Makes old what is cached of something that has changed: at once here,
-    /// and for all replicas in Redis.
-    pub async fn invalidate(&self, what: Invalidate) {
-        for tag in what.tags() {
-            // Redis first: what is read from it afterwards isn't old any more.
-            if let Some(shared) = &self.0.shared {
+    /// Makes old what is cached of something that has changed: in this process
+    /// at once, and for all replicas when the returned future is done.
+    pub fn invalidate(&self, what: Invalidate) -> impl Future<Output = ()> + Send + use<> {
+        let inner = self.0.clone();
+        inner.raise(what);
+        async move {
+            let Some(shared) = &inner.shared else { return };
+            if what == Invalidate::Everything {
+                shared.distrust();
+            }
+            for tag in what.tags().into_iter().flatten() {
                 shared.mark(tag).await;
             }
-            self.0.generations.raise(tag);
+            // Whoever read the old value from Redis meanwhile can't keep it.
+            inner.raise(what);
         }
+    }
+
+    /// The state of what these values depend on. As long as it is the same,
+    /// none of them was made old.
+    pub(crate) fn stamp<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> Stamp {
+        self.0.generations.stamp(keys.flat_map(Key::tags))
     }
 }
 
@@ -220,138 +218,39 @@ impl Inner {
         (kept.stamp == stamp && now < kept.entry.times().hard).then_some(kept)
     }
 
-    /// Finds the value in Redis or fetches it. A stale one from Redis is
-    /// brought, when it is welcome, and fetched anew behind the caller's back.
-    async fn fill<F>(
-        self: Arc<Self>,
-        key: Key,
-        stamp: Stamp,
-        ttl: Ttl,
-        deadline: Deadline,
-        stale_is_welcome: bool,
-        fetch: F,
-    ) -> Fetched
-    where
-        F: FnOnce(Deadline) -> BoxFuture<'static, Result<Bytes, CallError>> + Send + 'static,
-    {
-        let found = match &self.shared {
-            Some(shared) => shared.get(&key, deadline).await,
-            None => None,
-        };
-        let (entry, marks) = match found {
-            Some((entry, marks)) => (entry, Some(marks)),
-            None => (None, None),
-        };
-        let now = self.clock.now_ms();
-        let fresh = |entry: &Entry| now < entry.times().soft;
-        if let Some(entry) = entry.filter(|entry| stale_is_welcome || fresh(entry)) {
-            let entry = Arc::new(entry);
-            self.keep(&key, stamp, &entry, now);
-            self.metrics.l2[usize::from(!fresh(&entry))].increment(1);
-            let pause = self.settings.refresh_limit_ms.duration();
-            if !fresh(&entry) && entry.claim_refresh(now, pause) {
-                let deadline = Deadline::within(pause);
-                tokio::spawn(self.fetch(key, stamp, ttl, marks, fetch(deadline)));
-            }
-            return Ok((entry, Source::L2));
+    fn raise(&self, what: Invalidate) {
+        if what == Invalidate::Everything {
+            self.generations.raise_everything();
         }
-        self.metrics.l2[MISS].increment(1);
-        let entry = self.fetch(key, stamp, ttl, marks, fetch(deadline)).await?;
-        Ok((entry, Source::Live))
-    }
-
-    async fn fetch(
-        self: Arc<Self>,
-        key: Key,
-        stamp: Stamp,
-        ttl: Ttl,
-        marks: Option<Marks>,
-        call: BoxFuture<'static, Result<Bytes, CallError>>,
-    ) -> Result<Arc<Entry>, CallError> {
-        let json = call.await.inspect_err(|error| {
-            // Nothing to show any more: neither may what was shown before.
-            if error.is_refusal() {
-                self.memory.invalidate(&key);
-                self.shared.iter().for_each(|shared| shared.remove(&key));
-            }
-        })?;
-        let now = self.clock.now_ms();
-        let entry = Arc::new(Entry::new(json, Times::starting(now, ttl)));
-        self.keep(&key, stamp, &entry, now);
-        if let (Some(shared), Some(marks)) = (&self.shared, marks) {
-            shared.put(&key, &entry, &marks);
+        for tag in what.tags().into_iter().flatten() {
+            self.generations.raise(tag);
         }
-        Ok(entry)
-    }
-
-    fn keep(&self, key: &Key, stamp: Stamp, entry: &Arc<Entry>, now: i64) {
-        // A value from before a change would never be served; it must not take
-        // the place of one from after it either.
-        if self.generations.stamp(&key.tags()) != stamp {
-            return;
-        }
-        let kept = Kept {
-            entry: entry.clone(),
-            stamp,
-            until: now + millis(self.settings.memory_ttl()),
-        };
-        self.memory.insert(key.clone(), kept);
-        self.metrics.entries.set(self.memory.entry_count() as f64);
-        self.metrics.bytes.set(self.memory.weighted_size() as f64);
     }
 }
 
 impl Kept {
     fn hit(&self, now: i64) -> Hit {
-        let soft = self.entry.times().soft;
         Hit {
             entry: self.entry.clone(),
             source: Source::L1,
-            stale: now >= soft,
-            until: self.until.min(soft),
+            stale: self.entry.is_stale(now),
+            until: self.until.min(self.entry.times().soft),
         }
     }
 }
 
 impl Hit {
-    /// A value that isn't kept.
+    /// A value that was fetched `now` and isn't kept.
     #[must_use]
-    pub fn live(entry: Entry) -> Self {
+    pub fn live(json: Bytes, now: i64) -> Self {
         Self {
-            entry: Arc::new(entry),
+            entry: Arc::new(Entry::passing(json, now)),
             source: Source::Live,
             stale: false,
-            until: i64::MIN,
+            until: now,
         }
     }
 }
 
 /// What a value takes beside its key and bytes, about.
 const ENTRY_OVERHEAD: usize = 256;
-
-/// The place of misses beside hits and stale hits.
-const MISS: usize = 2;
-
-#[derive(Debug)]
-struct CacheMetrics {
-    l1: [Counter; 3],
-    l2: [Counter; 3],
-    entries: Gauge,
-    bytes: Gauge,
-}
-
-impl CacheMetrics {
-    fn new() -> Self {
-        let tier = |tier: &'static str| {
-            ["hit", "stale", "miss"].map(
-                |outcome| counter!("cache_requests_total", "tier" => tier, "outcome" => outcome),
-            )
-        };
-        Self {
-            l1: tier("l1"),
-            l2: tier("l2"),
-            entries: gauge!("cache_entries", "tier" => "l1"),
-            bytes: gauge!("cache_bytes", "tier" => "l1"),
-        }
-    }
-}

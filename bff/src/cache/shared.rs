@@ -33,8 +33,7 @@ pub(super) struct SharedTier {
     guard: Guard,
     limit: Duration,
     clock: SharedClock,
-    /// Values fetched before this may have been changed since, while Redis
-    /// could not be told.
+    /// Values fetched before this are passed over.
     distrusted: AtomicI64,
 }
 
@@ -126,9 +125,16 @@ impl SharedTier {
             .arg(keep);
         let outcome: Result<(), _> = self.run(Deadline::within(self.limit), &set).await;
         if outcome.is_err() {
-            self.distrusted
-                .fetch_max(self.clock.now_ms() + SKEW_MS, Relaxed);
+            self.distrust();
         }
+    }
+
+    /// Passes over what was fetched until now, on this replica: it may have
+    /// been changed without Redis being told. Other replicas decide that for
+    /// themselves.
+    pub(super) fn distrust(&self) {
+        let until = self.clock.now_ms() + SKEW_MS;
+        self.distrusted.fetch_max(until, Relaxed);
     }
 
     fn send(self: &Arc<Self>, command: Cmd) {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     app::AppState,
-    handlers::{auth, me, pages, sessions, well_known},
+    handlers::{accounts, auth, items, me, orders, pages, screens, sessions, well_known},
 };
 
 /// The routes of the public listener, without the layers around them.
@@ -63,6 +63,16 @@ fn documented() -> OpenApiRouter<AppState> {
         .routes(routes!(sessions::end))               // DELETE /v1/auth/sessions/{id}
         .routes(routes!(me::show))                    // GET    /v1/me
         .routes(routes!(well_known::paseto_keys))     // GET    /.well-known/paseto-keys
+        // Money
+        .routes(routes!(accounts::list))              // GET    /v1/accounts
+        .routes(routes!(accounts::show))              // GET    /v1/accounts/{id}
+        // Catalogue and orders
+        .routes(routes!(items::list))                 // GET    /v1/items
+        .routes(routes!(items::show))                 // GET    /v1/items/{id}
+        .routes(routes!(orders::list))                // GET    /v1/orders
+        .routes(routes!(orders::show))                // GET    /v1/orders/{id}
+        // Screens
+        .routes(routes!(screens::home))               // GET    /v1/screens/home
         // Pages
         .routes(routes!(pages::problems))             // GET    /problems
         .routes(routes!(pages::problem))              // GET    /problems/{code}

@@ -1,17 +1,45 @@
 //! HTTP in, HTTP out: one file per resource.
 
+pub mod accounts;
 pub mod auth;
+pub mod cursor;
+pub mod items;
 pub mod me;
+pub mod orders;
 pub mod pages;
+pub mod screens;
 pub mod sessions;
 pub mod well_known;
 
 use std::time::Duration;
 
+use axum::response::Response;
+use serde::Serialize;
+
 use crate::{
-    edge::error::{ApiError, Code, FieldError},
+    cache::digest,
+    edge::{
+        error::{ApiError, Code, FieldError},
+        extract::IfNoneMatch,
+    },
     identity,
+    screens::strong_etag,
+    upstream::{CallError, Violation},
 };
+
+/// The client may keep it, and has to ask whether it still holds.
+const PRIVATE: &str = "private, no-cache";
+
+/// Answers with JSON that carries a tag of its content.
+fn tagged(
+    known: &IfNoneMatch,
+    value: &impl Serialize,
+    kept: &'static str,
+) -> Result<Response, ApiError> {
+    let json = serde_json::to_vec(value).map_err(ApiError::internal)?;
+    let etag = strong_etag(&digest(&[&json]));
+    Ok(known.answer(json.into(), Some(etag), kept))
+}
 
 /// What identity refuses, as an answer.
 impl From<identity::Error> for ApiError {
@@ -57,6 +85,39 @@ impl From<sqlx::Error> for ApiError {
             Self::unavailable("accounts store", error)
         } else {
             Self::internal(error)
+        }
+    }
+}
+
+/// What a guarded call brought instead of an answer.
+impl From<CallError> for ApiError {
+    fn from(error: CallError) -> Self {
+        let code = match &error {
+            CallError::Unavailable { .. } | CallError::CircuitOpen { .. } => Code::Unavailable,
+            CallError::DeadlineExceeded => Code::DeadlineExceeded,
+            CallError::Overloaded { .. } => Code::Overloaded,
+            CallError::Unauthenticated => Code::Unauthenticated,
+            CallError::Denied => Code::Forbidden,
+            CallError::NotFound => Code::NotFound,
+            CallError::Invalid(violations) => {
+                let fault = |one: &Violation| {
+                    FieldError::new(one.field.clone(), "invalid", one.reason.clone())
+                };
+                return Self::invalid(violations.iter().map(fault).collect());
+            }
+            CallError::Internal(detail) => return Self::internal(detail),
+        };
+        match error.retry_after() {
+            // That a circuit opened was logged once, when it did.
+            Some(_) if matches!(error, CallError::CircuitOpen { .. }) => {
+                tracing::debug!(%error, "a call failed");
+            }
+            Some(_) => tracing::warn!(%error, "a call failed"),
+            None => tracing::debug!(%error, "a call was refused"),
+        }
+        match error.retry_after() {
+            Some(after) if code != Code::DeadlineExceeded => Self::new(code).retry_after(after),
+            _ => Self::new(code),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     payload::{Payload, merge},
 };
 use crate::{
-    cache::{Cache, Entry, Hit, Key, Source, Stamp},
+    cache::{Cache, Hit, Key, Source, Stamp},
     upstream::{CallError, Context, Deadline, Trail},
 };
 
@@ -230,7 +230,7 @@ impl Inner {
             Some((key, ttl)) => self.cache.get(&key(subject), ttl, deadline, call).await,
             None => {
                 let json = deadline.limit(call(deadline)).await?;
-                Ok(Hit::live(Entry::passing(json, self.clock.now_ms())))
+                Ok(Hit::live(json, self.clock.now_ms()))
             }
         }
     }

@@ -3,44 +3,16 @@ use std::{sync::Arc, time::Duration};
 use futures::{FutureExt as _, future::BoxFuture};
 use platform::{
     clock::SharedClock,
-    config::Millis,
     postgres::{PostgresSettings, is_dead_connection},
 };
-use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 use uuid::Uuid;
 
-use super::{BreakerSettings, Budget, CallError, Deadline, Guard, Policy};
+use super::{AccountsSettings, Budget, CallError, Deadline, Guard, Policy};
 use crate::accounts::{
     money::{self, Account},
     users::{self, User},
 };
-
-/// Settings of reading from the accounts store.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default)]
-pub struct AccountsSettings {
-    /// Connections for reads, beside those of `postgres` for everything else.
-    pub max_connections: u32,
-    /// How long a read waits for a free connection, in milliseconds.
-    pub wait_ms: Millis,
-    /// The server ends a read that runs longer, in milliseconds; no less than
-    /// the longest time that a screen gives it.
-    pub statement_timeout_ms: Millis,
-    /// When reads stop for a while.
-    pub breaker: BreakerSettings,
-}
-
-impl Default for AccountsSettings {
-    fn default() -> Self {
-        Self {
-            max_connections: 16,
-            wait_ms: Millis(200),
-            statement_timeout_ms: Millis(1_000),
-            breaker: BreakerSettings::default(),
-        }
-    }
-}
 
 /// Reads from the accounts store, guarded. Cloning shares the connections.
 #[derive(Debug, Clone)]

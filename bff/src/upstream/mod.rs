@@ -9,13 +9,15 @@ mod error;
 mod guard;
 mod latency;
 mod orders;
+mod settings;
 mod status;
 pub mod view;
 
-pub use accounts::{Accounts, AccountsSettings};
+pub use accounts::Accounts;
 pub use breaker::BreakerSettings;
 pub use context::{Context, Trail};
 pub use deadline::Deadline;
 pub use error::{CallError, Violation};
 pub use guard::{Budget, Guard, Policy};
-pub use orders::{ItemQuery, Orders, OrdersSettings};
+pub use orders::Orders;
+pub use settings::{AccountsSettings, OrdersSettings};

@@ -1,63 +1,29 @@
 use std::{sync::Arc, time::Duration};
 
-use platform::{
-    clock::SharedClock,
-    config::{Millis, ServerUrl},
-    currency::Currency,
-    trace::current_traceparent,
-};
+use platform::{clock::SharedClock, currency::Currency, trace::current_traceparent};
 use proto::orders::v1::{
     GetItemRequest, GetOrderRequest, ListItemsRequest, ListOrdersRequest,
     ListRecommendationsRequest, OrderState, catalog_service_client::CatalogServiceClient,
     order_service_client::OrderServiceClient,
 };
-use serde::{Deserialize, Serialize};
 use tonic::{
     Request, Response, Status,
     metadata::{Ascii, MetadataMap, MetadataValue},
     transport::{Channel, Endpoint},
 };
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 use uuid::Uuid;
 
 use super::{
-    BreakerSettings, Budget, CallError, Context, Guard, Policy,
-    view::{self, Item, Order, Page},
+    Budget, CallError, Context, Guard, OrdersSettings, Policy,
+    view::{self, Item, ItemQuery, Order, Page},
 };
 use crate::identity::{Caller, token::Tokens};
 
-/// Settings of the orders service's client.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default)]
-pub struct OrdersSettings {
-    /// `http://host:port`
-    pub url: ServerUrl,
-    /// How long connecting may take, in milliseconds.
-    pub connect_timeout_ms: Millis,
-    /// Calls of one method that may be in flight at once.
-    pub concurrency: usize,
-    /// How long a call may wait for its turn, in milliseconds.
-    pub wait_ms: Millis,
-    /// Tries after the first when the service is unavailable.
-    pub retries: u32,
-    /// Whether slow reads are asked for a second time.
-    pub hedge: bool,
-    /// When calls stop for a while.
-    pub breaker: BreakerSettings,
-}
-
-impl Default for OrdersSettings {
-    fn default() -> Self {
-        Self {
-            url: ServerUrl::literal("http://127.0.0.1:50051"),
-            connect_timeout_ms: Millis(500),
-            concurrency: 256,
-            wait_ms: Millis(100),
-            retries: 2,
-            hedge: true,
-            breaker: BreakerSettings::default(),
-        }
-    }
-}
+/// How long the service has to say that it is well.
+const CHECK_LIMIT: Duration = Duration::from_millis(400);
 
 /// The orders service, as the edge calls it. Cloning shares the connection.
 #[derive(Debug, Clone)]
@@ -65,6 +31,7 @@ pub struct Orders(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    health: HealthClient<Channel>,
     catalog: CatalogServiceClient<Channel>,
     orders: OrderServiceClient<Channel>,
     tokens: Tokens,
@@ -73,27 +40,6 @@ struct Inner {
     list_recommendations: Guard,
     get_order: Guard,
     list_orders: Guard,
-}
-
-/// Which items are wanted; what is empty doesn't narrow. The service checks it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct ItemQuery {
-    /// Words to search for.
-    pub query: String,
-    /// A tag that they carry.
-    pub tag: String,
-    /// What prices are in; the service's default if none is given.
-    pub currency: Option<Currency>,
-    /// The lowest price.
-    pub min_price: Option<String>,
-    /// The highest price.
-    pub max_price: Option<String>,
-    /// Their order, as the contract numbers it.
-    pub sort: i32,
-    /// How many, 1 to 100.
-    pub limit: u8,
-    /// Where the page begins.
-    pub cursor: String,
 }
 
 impl Orders {
@@ -127,6 +73,7 @@ impl Orders {
             Guard::new(["orders", method], policy, &settings.breaker, budget, clock)
         };
         Ok(Self(Arc::new(Inner {
+            health: HealthClient::new(channel.clone()),
             catalog: CatalogServiceClient::new(channel.clone()),
             orders: OrderServiceClient::new(channel),
             tokens,
@@ -188,7 +135,7 @@ impl Orders {
             currency: code(query.currency),
             min_price: query.min_price,
             max_price: query.max_price,
-            sort: query.sort,
+            sort: query.sort.into(),
         };
         let send = |request| {
             let mut client = catalog.clone();
@@ -281,6 +228,20 @@ impl Orders {
             .call(list_orders, context, Some(caller), message, send)
             .await?;
         page(answer.orders, answer.next_page_token)
+    }
+
+    /// Whether the service answers, as it says itself.
+    ///
+    /// # Errors
+    /// What it says instead.
+    pub async fn check(&self) -> Result<(), String> {
+        let mut request = Request::new(HealthCheckRequest::default());
+        request.set_timeout(CHECK_LIMIT);
+        match self.0.health.clone().check(request).await {
+            Ok(answer) if answer.get_ref().status() == ServingStatus::Serving => Ok(()),
+            Ok(answer) => Err(answer.get_ref().status().as_str_name().to_owned()),
+            Err(status) => Err(format!("{:?}", status.code())),
+        }
     }
 
     async fn call<M, A, F>(

@@ -1,14 +1,17 @@
 //! What clients see of what the orders service knows.
 
 use chrono::{DateTime, Utc};
-use platform::money::Money;
+use platform::{currency::Currency, money::Money};
 use proto::orders::v1;
-use serde::Serialize;
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::CallError;
-use crate::accounts::money::MoneySchema;
+use crate::accounts::{
+    money::MoneySchema,
+    users::{instant, optional_instant},
+};
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -38,13 +41,37 @@ pub struct Item {
     /// Copies that can still be ordered.
     pub available: i64,
     /// When it was added.
+    #[serde(serialize_with = "instant")]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
+    #[serde(serialize_with = "instant")]
     pub updated_at: DateTime<Utc>,
 }
 
+/// Which items are wanted; what is empty doesn't narrow. The service checks it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ItemQuery {
+    /// Words to search for.
+    pub query: String,
+    /// A tag that they carry.
+    pub tag: String,
+    /// What prices are in; the service's default if none is given.
+    pub currency: Option<Currency>,
+    /// The lowest price.
+    pub min_price: Option<String>,
+    /// The highest price.
+    pub max_price: Option<String>,
+    /// Their order.
+    #[serde(serialize_with = "number")]
+    pub sort: v1::ItemSort,
+    /// How many, 1 to 100.
+    pub limit: u8,
+    /// Where the page begins.
+    pub cursor: String,
+}
+
 /// Where an order stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderState {
     /// It waits for its payment.
@@ -83,10 +110,13 @@ pub struct Order {
     /// Copies over all lines.
     pub quantity: i64,
     /// When it was made.
+    #[serde(serialize_with = "instant")]
     pub created_at: DateTime<Utc>,
     /// When it last changed.
+    #[serde(serialize_with = "instant")]
     pub updated_at: DateTime<Utc>,
     /// Until when its payment is awaited; null once it isn't.
+    #[serde(serialize_with = "optional_instant")]
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -112,6 +142,10 @@ pub struct OrderLine {
     pub total: Money,
 }
 
+fn number<S: Serializer>(sort: &v1::ItemSort, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_i32((*sort).into())
+}
+
 /// The answer breaks the contract.
 fn malformed(field: &'static str) -> CallError {
     CallError::internal(format_args!("orders sent a malformed {field}"))
@@ -121,7 +155,7 @@ fn id(text: &str, field: &'static str) -> Result<Uuid, CallError> {
     text.parse().map_err(|_| malformed(field))
 }
 
-fn instant(
+fn timestamp(
     time: Option<prost_types::Timestamp>,
     field: &'static str,
 ) -> Result<DateTime<Utc>, CallError> {
@@ -150,8 +184,8 @@ impl TryFrom<v1::Item> for Item {
                 .map(|price| money(Some(price), "item.price"))
                 .transpose()?,
             available: item.available,
-            created_at: instant(item.created_at, "item.created_at")?,
-            updated_at: instant(item.updated_at, "item.updated_at")?,
+            created_at: timestamp(item.created_at, "item.created_at")?,
+            updated_at: timestamp(item.updated_at, "item.updated_at")?,
         })
     }
 }
@@ -202,10 +236,10 @@ impl TryFrom<v1::Order> for Order {
             discount: money(order.discount, "order.discount")?,
             total: money(order.total, "order.total")?,
             quantity: order.quantity,
-            created_at: instant(order.created_at, "order.created_at")?,
-            updated_at: instant(order.updated_at, "order.updated_at")?,
+            created_at: timestamp(order.created_at, "order.created_at")?,
+            updated_at: timestamp(order.updated_at, "order.updated_at")?,
             expires_at: expires_at
-                .map(|at| instant(Some(at), "order.expires_at"))
+                .map(|at| timestamp(Some(at), "order.expires_at"))
                 .transpose()?,
         })
     }

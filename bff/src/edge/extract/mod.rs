@@ -4,7 +4,9 @@ mod body;
 mod device;
 mod fields;
 mod identity;
+mod read;
 
 pub use body::{Body, JsonOrForm, Path, Query};
 pub use fields::{Fields, FromField, FromFields, Invalid, Limit, Place, parsed};
 pub use identity::Name;
+pub use read::IfNoneMatch;

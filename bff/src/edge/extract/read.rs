@@ -1,0 +1,174 @@
+//! What a read may say about itself: how long it may take, which parts are
+//! wanted, and which version is known already.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::FromRequestParts,
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+
+use super::Query;
+use crate::{
+    app::AppState,
+    edge::{
+        error::{ApiError, FieldError},
+        request_id::RequestId,
+    },
+    screens::Ask,
+    upstream::{Context, Deadline, Trail},
+};
+
+/// The longest that a client will wait, in milliseconds.
+const DEADLINE: &str = "x-deadline-ms";
+
+crate::request! {
+    /// Which parts of a screen are wanted.
+    pub struct Wanted {
+        /// Names of parts, separated by commas; all, if it isn't given.
+        parts: Option<String>,
+    }
+}
+
+impl FromRequestParts<AppState> for Ask {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let Query(wanted) = Query::<Wanted>::from_request_parts(parts, state).await?;
+        Ok(Self {
+            parts: wanted.parts,
+            limit: limit(&parts.headers)?,
+            trail: trail(parts),
+        })
+    }
+}
+
+/// For reads that are no screens.
+impl FromRequestParts<AppState> for Context {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let longest = state.settings.screens.read_ms.duration();
+        let limit = limit(&parts.headers)?.map_or(longest, |limit| limit.min(longest));
+        Ok(Self {
+            deadline: Deadline::within(limit),
+            trail: trail(parts),
+        })
+    }
+}
+
+fn limit(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
+    let Some(value) = headers.get(DEADLINE) else {
+        return Ok(None);
+    };
+    let millis: Option<u64> = value.to_str().ok().and_then(|value| value.parse().ok());
+    millis
+        .map(|millis| Some(Duration::from_millis(millis)))
+        .ok_or_else(|| {
+            let detail = "expected a number of milliseconds";
+            let fault = FieldError::new("X-Deadline-Ms", "invalid_number", detail);
+            ApiError::invalid(vec![fault])
+        })
+}
+
+fn trail(parts: &Parts) -> Trail {
+    Trail {
+        request_id: parts.extensions.get().map(RequestId::header_value),
+        traceparent: parts.headers.get("traceparent").cloned(),
+    }
+}
+
+/// The version that the client knows, if any (RFC 9110, section 13.1.2).
+#[derive(Debug, Clone, Default)]
+pub struct IfNoneMatch(Vec<HeaderValue>);
+
+impl FromRequestParts<AppState> for IfNoneMatch {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
+        let values = parts.headers.get_all(header::IF_NONE_MATCH);
+        Ok(Self(values.iter().cloned().collect()))
+    }
+}
+
+impl IfNoneMatch {
+    /// Answers with JSON, or with 304 when the client has it. What has no tag
+    /// isn't for keeping.
+    pub fn answer(&self, body: Bytes, etag: Option<HeaderValue>, kept: &'static str) -> Response {
+        let Some(etag) = etag else {
+            let mut response = json(body);
+            let no_store = HeaderValue::from_static("no-store");
+            response
+                .headers_mut()
+                .insert(header::CACHE_CONTROL, no_store);
+            return response;
+        };
+        let mut response = if self.matches(&etag) {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            json(body)
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
+        headers.insert(header::ETAG, etag);
+        response
+    }
+
+    /// Weakly, as a 304 wants it. Tags of ours hold no comma.
+    fn matches(&self, etag: &HeaderValue) -> bool {
+        let tags = self
+            .0
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+        tags.map(<[u8]>::trim_ascii)
+            .map(|tag| tag.strip_prefix(b"W/").unwrap_or(tag))
+            .any(|tag| tag == b"*" || tag == etag.as_bytes())
+    }
+}
+
+fn json(body: Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_version_is_found_however_it_is_listed() {
+        let etag = HeaderValue::from_static("\"a1\"");
+        let answer = |known: &[&'static str]| {
+            let known = IfNoneMatch(known.iter().map(|k| HeaderValue::from_static(k)).collect());
+            known
+                .answer("{}".into(), Some(etag.clone()), "private, no-cache")
+                .status()
+        };
+        for known in [
+            &["\"a1\""][..],
+            &["W/\"a1\""],
+            &["\"b\" , \"a1\""],
+            &["\"b\"", "\"a1\""],
+            &["*"],
+        ] {
+            assert_eq!(answer(known), StatusCode::NOT_MODIFIED, "{known:?}");
+        }
+        for known in [&[][..], &["\"a\""], &["a1"], &["\"A1\""], &[""]] {
+            assert_eq!(answer(known), StatusCode::OK, "{known:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_tag_isnt_for_keeping() {
+        let answer =
+            IfNoneMatch(vec![HeaderValue::from_static("*")]).answer("{}".into(), None, "private");
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
+        assert!(!answer.headers().contains_key(header::ETAG));
+    }
+}

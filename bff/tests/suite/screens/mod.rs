@@ -1,0 +1,8 @@
+//! The aggregating engine, on real servers.
+
+mod cached;
+mod faults;
+mod home;
+mod http;
+mod reads;
+mod stage;
