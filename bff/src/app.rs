@@ -12,11 +12,8 @@ use crate::{
     cache::Cache,
     config::{EnvironmentKind, Settings},
     edge::{layers, router},
-    events::invalidation::keep_in_step,
-<<<<<<< HEAD
+    events::invalidation,
     handlers::cursor::Cursors,
-=======
->>>>>>> main
     identity::{
         code::Codes,
         identifier::Region,
@@ -45,25 +42,14 @@ pub struct App {
     pub lifetime: Lifetime,
     /// The accounts store.
     pub accounts: PgPool,
-<<<<<<< HEAD
-    /// Reads from the accounts store, guarded.
-    pub reads: Accounts,
-    /// The orders service.
-    pub orders: Orders,
-    /// What was fetched before.
-    pub cache: Cache,
-    /// Screens.
-    pub screens: Screens,
-    /// Cursors of lists.
-    pub cursors: Cursors,
-=======
     /// What lists and pages read from.
     pub sources: Sources,
     /// What is kept of it.
     pub cache: Cache,
     /// The screens.
     pub screens: Screens,
->>>>>>> main
+    /// Cursors of lists.
+    pub cursors: Cursors,
     /// Signing up, in and out.
     pub sign_in: SignIn,
     /// Sessions.
@@ -145,7 +131,8 @@ impl AppState {
                 budget.clone(),
                 clock.clone(),
             )?,
-            orders: Orders::new(&settings.orders, tokens.clone(), &budget, &clock)?,
+            orders: Orders::new(&settings.orders, tokens.clone(), &budget, &clock)
+                .context("BFF_ORDERS__URL")?,
         };
         let cache = Cache::new(&settings.cache, Some(redis.clone()), clock.clone());
         let screens = Screens::new(
@@ -172,23 +159,7 @@ impl AppState {
                 .follow(settings.tokens.keys_file.clone(), lifetime.clone()),
         );
 
-        let budget = Budget::default();
-        let orders = Orders::new(&settings.orders, tokens.clone(), &budget, &clock)
-            .context("BFF_ORDERS__URL")?;
-        let reads = Accounts::new(&settings.postgres, &settings.reads, budget, clock.clone())?;
-        let cache = Cache::new(&settings.cache, Some(redis.clone()), clock.clone());
-        let sources = Sources {
-            accounts: reads.clone(),
-            orders: orders.clone(),
-        };
-        let screens = Screens::new(&settings.screens, sources, cache.clone(), clock.clone());
-        lifetime.spawn(follow_changes(
-            cache.clone(),
-            nats.clone(),
-            lifetime.clone(),
-        ));
-
-        let readiness = readiness(&accounts, &orders, &redis, &nats);
+        let readiness = readiness(&accounts, &sources.orders, &redis, &nats);
         let hsts = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         Ok(Self(Arc::new(App {
             region: settings
@@ -202,15 +173,11 @@ impl AppState {
             sources,
             cache,
             screens,
+            cursors: Cursors::new(&master),
             tokens,
             sessions,
             sign_in,
             accounts,
-            reads,
-            orders,
-            cache,
-            screens,
-            cursors: Cursors::new(&master),
             lifetime,
             clock,
             settings,

@@ -44,7 +44,8 @@ pub async fn list(
     // One more tells whether there is another page.
     let rows = i64::from(query.limit.0) + 1;
     let mut items = state
-        .reads
+        .sources
+        .accounts
         .list(context.deadline, caller.user_id, after, rows)
         .await?;
     let more = items.len() > limit;
@@ -74,7 +75,8 @@ pub async fn show(
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
     let account = state
-        .reads
+        .sources
+        .accounts
         .account(context.deadline, caller.user_id, id)
         .await?;
     tagged(&known, &account, PRIVATE)

@@ -96,7 +96,7 @@ pub async fn list(
         .of_catalogue()
         .detail(name(&query))
         .local();
-    let (orders, deadline) = (state.orders.clone(), context.deadline);
+    let (orders, deadline) = (state.sources.orders.clone(), context.deadline);
     let fetch = |deadline| {
         let context = Context {
             deadline,
@@ -121,7 +121,7 @@ pub async fn show(
     let key = Key::new("item", Scope::Public)
         .of_item(id)
         .detail(currency.map_or("", Currency::code));
-    let (orders, deadline) = (state.orders.clone(), context.deadline);
+    let (orders, deadline) = (state.sources.orders.clone(), context.deadline);
     let fetch = move |deadline| {
         let context = Context {
             deadline,

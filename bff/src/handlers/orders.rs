@@ -52,6 +52,7 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let cursor = query.cursor.unwrap_or_default();
     let page = state
+        .sources
         .orders
         .orders(&context, &caller, query.state, query.limit.0, cursor)
         .await?;
@@ -68,6 +69,6 @@ pub async fn show(
     context: Context,
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
-    let order = state.orders.order(&context, &caller, id).await?;
+    let order = state.sources.orders.order(&context, &caller, id).await?;
     tagged(&known, &order, PRIVATE)
 }

@@ -132,7 +132,11 @@ impl OrdersStub {
     /// The calls of one method so far.
     pub fn calls(&self, method: &str) -> Vec<Call> {
         let calls = self.state.calls.lock().unwrap();
-        calls.iter().filter(|call| call.method == method).cloned().collect()
+        calls
+            .iter()
+            .filter(|call| call.method == method)
+            .cloned()
+            .collect()
     }
 
     /// How many calls there were of one method.
@@ -249,7 +253,11 @@ impl CatalogService for State {
         self.play("list_items", &request).await?;
         if !request.get_ref().page_token.is_empty() {
             let bad = ErrorDetails::with_bad_request_violation("page_token", "not of this query");
-            return Err(Status::with_error_details(Code::InvalidArgument, "bad", bad));
+            return Err(Status::with_error_details(
+                Code::InvalidArgument,
+                "bad",
+                bad,
+            ));
         }
         Ok(Response::new(ListItemsResponse {
             items: vec![item()],
@@ -269,7 +277,10 @@ impl CatalogService for State {
 
 #[tonic::async_trait]
 impl OrderService for State {
-    async fn get_order(&self, request: Request<GetOrderRequest>) -> Result<Response<Order>, Status> {
+    async fn get_order(
+        &self,
+        request: Request<GetOrderRequest>,
+    ) -> Result<Response<Order>, Status> {
         self.play("get_order", &request).await?;
         if request.get_ref().id == ORDER {
             Ok(Response::new(order()))

@@ -22,9 +22,16 @@ fn orders(payload: &Payload) -> Value {
 pub(super) async fn from_l2(stage: &Stage) -> Payload {
     eventually("the shared cache", async || {
         let (_, screens) = stage.replica();
-        let payload = screens.show(&HOME, &stage.caller, &Ask::default()).await.unwrap();
+        let payload = screens
+            .show(&HOME, &stage.caller, &Ask::default())
+            .await
+            .unwrap();
         let parts = read(&payload)["parts"].clone();
-        let all = parts.as_object().unwrap().values().all(|part| part["source"] == "l2");
+        let all = parts
+            .as_object()
+            .unwrap()
+            .values()
+            .all(|part| part["source"] == "l2");
         all.then_some(payload)
     })
     .await
@@ -41,7 +48,10 @@ async fn rename(stage: &Stage, name: &str) {
 }
 
 fn name(payload: &Payload) -> String {
-    read(payload)["data"]["profile"]["full_name"].as_str().unwrap().to_owned()
+    read(payload)["data"]["profile"]["full_name"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[tokio::test]
@@ -49,11 +59,16 @@ async fn past_its_soft_time_a_part_is_served_stale_and_fetched_once_behind_the_b
     let stage = Stage::new().await;
     stage.home().await.unwrap();
     stage.advance(20);
-    stage.orders.will(Behaviour::AnswerAfter(Duration::from_millis(200)));
+    stage
+        .orders
+        .will(Behaviour::AnswerAfter(Duration::from_millis(200)));
     for _ in 0..10 {
         let payload = stage.home().await.unwrap();
         let part = orders(&payload);
-        assert_eq!((part["status"].as_str(), part["source"].as_str()), (Some("stale"), Some("l1")));
+        assert_eq!(
+            (part["status"].as_str(), part["source"].as_str()),
+            (Some("stale"), Some("l1"))
+        );
         assert!(part["age_ms"].as_u64().unwrap() >= 20_000);
         assert_eq!(payload.etag, None, "what is stale isn't for keeping");
     }
@@ -83,29 +98,51 @@ async fn while_orders_is_down_its_parts_are_stale_until_their_hard_time() {
 
 #[tokio::test]
 async fn without_redis_memory_still_has_what_orders_cant_bring() {
-    let stage = Stage::with(|settings| settings.redis.url = "redis://127.0.0.1:1".parse().unwrap()).await;
+    let stage =
+        Stage::with(|settings| settings.redis.url = "redis://127.0.0.1:1".parse().unwrap()).await;
     stage.home().await.unwrap();
     stage.orders.will(Behaviour::Fail(Code::Unavailable));
     stage.advance(40);
     let part = orders(&stage.home().await.unwrap());
-    assert_eq!((part["status"].as_str(), part["source"].as_str()), (Some("stale"), Some("l1")));
+    assert_eq!(
+        (part["status"].as_str(), part["source"].as_str()),
+        (Some("stale"), Some("l1"))
+    );
 }
 
 #[tokio::test]
 async fn a_change_is_seen_by_every_replica_that_heard_of_it() {
     let stage = Stage::new().await;
     let (cache, screens) = stage.replica();
-    let there = async || screens.show(&HOME, &stage.caller, &Ask::default()).await.unwrap();
+    let there = async || {
+        screens
+            .show(&HOME, &stage.caller, &Ask::default())
+            .await
+            .unwrap()
+    };
     stage.home().await.unwrap();
     from_l2(&stage).await;
     assert_eq!(name(&there().await), "Ann Lee");
 
     rename(&stage, "Ann Smith").await;
-    assert_eq!(name(&stage.home().await.unwrap()), "Ann Lee", "nobody knows yet");
-    stage.cache.invalidate(Invalidate::User(stage.caller.user_id)).await;
+    assert_eq!(
+        name(&stage.home().await.unwrap()),
+        "Ann Lee",
+        "nobody knows yet"
+    );
+    stage
+        .cache
+        .invalidate(Invalidate::User(stage.caller.user_id))
+        .await;
     assert_eq!(name(&stage.home().await.unwrap()), "Ann Smith");
-    assert_eq!(name(&there().await), "Ann Lee", "that replica's memory hasn't heard");
-    cache.invalidate(Invalidate::User(stage.caller.user_id)).await;
+    assert_eq!(
+        name(&there().await),
+        "Ann Lee",
+        "that replica's memory hasn't heard"
+    );
+    cache
+        .invalidate(Invalidate::User(stage.caller.user_id))
+        .await;
     assert_eq!(name(&there().await), "Ann Smith");
 }
 
@@ -114,7 +151,10 @@ async fn one_users_change_leaves_others_alone() {
     let stage = Stage::new().await;
     let other = stage.add_user().await;
     stage.home().await.unwrap();
-    stage.cache.invalidate(Invalidate::User(other.user_id)).await;
+    stage
+        .cache
+        .invalidate(Invalidate::User(other.user_id))
+        .await;
     assert_eq!(orders(&stage.home().await.unwrap())["source"], "l1");
 }
 
@@ -122,7 +162,10 @@ async fn one_users_change_leaves_others_alone() {
 async fn an_items_change_drops_what_lists_items() {
     let stage = Stage::new().await;
     stage.home().await.unwrap();
-    stage.cache.invalidate(Invalidate::Item(uuid::Uuid::from_u128(9))).await;
+    stage
+        .cache
+        .invalidate(Invalidate::Item(uuid::Uuid::from_u128(9)))
+        .await;
     let home = read(&stage.home().await.unwrap());
     assert_eq!(home["parts"]["recommendations"]["source"], "live");
     assert_eq!(home["parts"]["orders"]["source"], "l1");
@@ -131,23 +174,41 @@ async fn an_items_change_drops_what_lists_items() {
 #[tokio::test]
 async fn a_fetch_that_a_change_overtook_isnt_kept() {
     let stage = Stage::new().await;
-    stage.orders.will(Behaviour::AnswerAfter(Duration::from_millis(300)));
+    stage
+        .orders
+        .will(Behaviour::AnswerAfter(Duration::from_millis(300)));
     let (screens, caller) = (stage.screens.clone(), stage.caller);
-    let overtaken = tokio::spawn(async move { screens.show(&HOME, &caller, &Ask::default()).await });
-    eventually("the calls", async || (stage.orders.in_flight() == 2).then_some(())).await;
-    stage.cache.invalidate(Invalidate::User(stage.caller.user_id)).await;
+    let overtaken =
+        tokio::spawn(async move { screens.show(&HOME, &caller, &Ask::default()).await });
+    eventually("the calls", async || {
+        (stage.orders.in_flight() == 2).then_some(())
+    })
+    .await;
+    stage
+        .cache
+        .invalidate(Invalidate::User(stage.caller.user_id))
+        .await;
     // Whoever comes after the change doesn't wait for what began before it.
     stage.orders.will(Behaviour::Answer);
     assert_eq!(orders(&stage.home().await.unwrap())["source"], "live");
     assert_eq!(stage.orders.count("list_orders"), 2);
     overtaken.await.unwrap().unwrap();
     let age = orders(&stage.home().await.unwrap());
-    assert_eq!((age["source"].as_str(), stage.orders.count("list_orders")), (Some("l1"), 2));
+    assert_eq!(
+        (age["source"].as_str(), stage.orders.count("list_orders")),
+        (Some("l1"), 2)
+    );
     // Nor does it reach other replicas through Redis.
     rename(&stage, "Ann Smith").await;
-    stage.cache.invalidate(Invalidate::User(stage.caller.user_id)).await;
+    stage
+        .cache
+        .invalidate(Invalidate::User(stage.caller.user_id))
+        .await;
     let (_, screens) = stage.replica();
-    let there = screens.show(&HOME, &stage.caller, &Ask::default()).await.unwrap();
+    let there = screens
+        .show(&HOME, &stage.caller, &Ask::default())
+        .await
+        .unwrap();
     assert_eq!(name(&there), "Ann Smith");
 }
 
@@ -159,13 +220,19 @@ async fn a_change_that_redis_wasnt_told_of_is_not_undone_by_redis() {
     from_l2(&stage).await;
     redis.stop();
     rename(&stage, "Ann Smith").await;
-    stage.cache.invalidate(Invalidate::User(stage.caller.user_id)).await;
+    stage
+        .cache
+        .invalidate(Invalidate::User(stage.caller.user_id))
+        .await;
     redis.cont();
     stage.advance(2);
     eventually("Redis answers", async || {
         let payload = stage.home().await.unwrap();
         assert_eq!(name(&payload), "Ann Smith");
-        stage.cache.invalidate(Invalidate::User(stage.caller.user_id)).await;
+        stage
+            .cache
+            .invalidate(Invalidate::User(stage.caller.user_id))
+            .await;
         stage.advance(2);
         (orders(&payload)["source"] == "live").then_some(())
     })

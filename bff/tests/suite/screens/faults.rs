@@ -35,7 +35,10 @@ async fn home_is_there_within_its_budget_while_orders_hangs() {
     assert_eq!(home["parts"]["accounts"]["status"], "ok");
     assert_eq!(home["complete"], false);
     assert_eq!(payload.etag, None, "an incomplete screen isn't for keeping");
-    eventually("the calls end", async || (stage.orders.in_flight() == 0).then_some(())).await;
+    eventually("the calls end", async || {
+        (stage.orders.in_flight() == 0).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -55,8 +58,16 @@ async fn a_hung_service_is_left_alone_and_found_again_within_one_probe_period() 
     let stage = Stage::with(|settings| settings.cache.enabled = false).await;
     stage.orders.will(Behaviour::Hang);
     let orders = async || {
-        let ask = Ask { parts: Some("profile,orders".into()), limit: Some(MS(250)), ..Ask::default() };
-        let payload = stage.screens.show(&HOME, &stage.caller, &ask).await.unwrap();
+        let ask = Ask {
+            parts: Some("profile,orders".into()),
+            limit: Some(MS(250)),
+            ..Ask::default()
+        };
+        let payload = stage
+            .screens
+            .show(&HOME, &stage.caller, &ask)
+            .await
+            .unwrap();
         read(&payload)["parts"]["orders"].clone()
     };
     for _ in 0..5 {
@@ -69,8 +80,16 @@ async fn a_hung_service_is_left_alone_and_found_again_within_one_probe_period() 
         assert_eq!(part["code"], "unavailable");
         assert!(part["retry_after_ms"].as_u64().unwrap() <= 1_200, "{part}");
     }
-    assert!(began.elapsed() < MS(250), "in milliseconds: {:?} for 20", began.elapsed());
-    assert_eq!(stage.orders.count("list_orders"), asked, "no calls while the circuit is open");
+    assert!(
+        began.elapsed() < MS(250),
+        "in milliseconds: {:?} for 20",
+        began.elapsed()
+    );
+    assert_eq!(
+        stage.orders.count("list_orders"),
+        asked,
+        "no calls while the circuit is open"
+    );
 
     stage.orders.will(Behaviour::Answer);
     stage.advance(2);
@@ -98,11 +117,26 @@ async fn a_service_that_was_killed_is_found_again_on_its_port() {
 #[tokio::test]
 async fn only_transient_failures_are_missing_parts() {
     let cases = [
-        (Code::Unavailable, json!({ "status": "unavailable", "code": "unavailable", "retryable": true, "retry_after_ms": 2000 })),
-        (Code::ResourceExhausted, json!({ "status": "unavailable", "code": "overloaded", "retryable": true, "retry_after_ms": 2000 })),
-        (Code::Internal, json!({ "status": "unavailable", "code": "internal", "retryable": false })),
-        (Code::PermissionDenied, json!({ "status": "denied", "code": "forbidden", "retryable": false })),
-        (Code::NotFound, json!({ "status": "ok", "source": "live", "age_ms": 0 })),
+        (
+            Code::Unavailable,
+            json!({ "status": "unavailable", "code": "unavailable", "retryable": true, "retry_after_ms": 2000 }),
+        ),
+        (
+            Code::ResourceExhausted,
+            json!({ "status": "unavailable", "code": "overloaded", "retryable": true, "retry_after_ms": 2000 }),
+        ),
+        (
+            Code::Internal,
+            json!({ "status": "unavailable", "code": "internal", "retryable": false }),
+        ),
+        (
+            Code::PermissionDenied,
+            json!({ "status": "denied", "code": "forbidden", "retryable": false }),
+        ),
+        (
+            Code::NotFound,
+            json!({ "status": "ok", "source": "live", "age_ms": 0 }),
+        ),
     ];
     for (code, expected) in cases {
         let stage = Stage::new().await;
@@ -114,7 +148,10 @@ async fn only_transient_failures_are_missing_parts() {
         stage.orders.will(Behaviour::Answer);
         stage.advance(5);
         let home = read(&stage.home().await.unwrap());
-        assert_eq!(home["parts"]["orders"]["status"], "ok", "no failure is kept: {code:?}");
+        assert_eq!(
+            home["parts"]["orders"]["status"], "ok",
+            "no failure is kept: {code:?}"
+        );
     }
 }
 
@@ -125,17 +162,29 @@ async fn without_a_required_part_there_is_no_screen_and_the_rest_is_given_up() {
     // Nobody: the profile is refused at once.
     stage.caller.user_id = uuid::Uuid::from_u128(1);
     let began = Instant::now();
-    assert!(matches!(stage.home().await, Err(CallError::Unauthenticated)));
+    assert!(matches!(
+        stage.home().await,
+        Err(CallError::Unauthenticated)
+    ));
     assert!(began.elapsed() < MS(500), "{:?}", began.elapsed());
-    eventually("the calls end", async || (stage.orders.in_flight() == 0).then_some(())).await;
+    eventually("the calls end", async || {
+        (stage.orders.in_flight() == 0).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_profile_that_takes_too_long_is_a_504_and_one_that_cant_be_had_a_503() {
     let stage = Stage::new().await;
     let mut db = stage.superuser().await;
-    sqlx::raw_sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE").execute(&mut db).await.unwrap();
-    assert!(matches!(stage.home_within(MS(300)).await, Err(CallError::DeadlineExceeded)));
+    sqlx::raw_sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut db)
+        .await
+        .unwrap();
+    assert!(matches!(
+        stage.home_within(MS(300)).await,
+        Err(CallError::DeadlineExceeded)
+    ));
     sqlx::raw_sql("COMMIT").execute(&mut db).await.unwrap();
     assert!(stage.home().await.is_ok());
 
@@ -149,11 +198,17 @@ async fn a_profile_that_takes_too_long_is_a_504_and_one_that_cant_be_had_a_503()
     let deadline = || bff::upstream::Deadline::within(MS(1_000));
     for _ in 0..5 {
         let outcome = down.user(deadline(), stage.caller.user_id).await;
-        assert!(matches!(outcome, Err(CallError::Unavailable { .. })), "{outcome:?}");
+        assert!(
+            matches!(outcome, Err(CallError::Unavailable { .. })),
+            "{outcome:?}"
+        );
     }
     let began = Instant::now();
     let outcome = down.user(deadline(), stage.caller.user_id).await;
-    assert!(matches!(outcome, Err(CallError::CircuitOpen { .. })), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(CallError::CircuitOpen { .. })),
+        "{outcome:?}"
+    );
     assert!(began.elapsed() < MS(50), "{:?}", began.elapsed());
 }
 
@@ -172,21 +227,32 @@ async fn a_hung_redis_costs_nothing_once_its_circuit_is_open() {
     for round in 0..12 {
         let caller = stage.add_user().await;
         let began = Instant::now();
-        let payload = stage.screens.show(&HOME, &caller, &Ask::default()).await.unwrap();
+        let payload = stage
+            .screens
+            .show(&HOME, &caller, &Ask::default())
+            .await
+            .unwrap();
         assert!(payload.etag.is_some(), "live calls go on");
         if round >= 4 {
             slowest_after = slowest_after.max(began.elapsed());
         }
     }
-    assert!(slowest_after < MS(50), "no wait for Redis: {slowest_after:?}");
+    assert!(
+        slowest_after < MS(50),
+        "no wait for Redis: {slowest_after:?}"
+    );
     redis.cont();
 }
 
 #[tokio::test]
 async fn without_redis_from_the_start_screens_are_whole() {
-    let stage = Stage::with(|settings| settings.redis.url = "redis://127.0.0.1:1".parse().unwrap()).await;
+    let stage =
+        Stage::with(|settings| settings.redis.url = "redis://127.0.0.1:1".parse().unwrap()).await;
     assert!(stage.home().await.unwrap().etag.is_some());
-    assert_eq!(read(&stage.home().await.unwrap())["parts"]["profile"]["source"], "l1");
+    assert_eq!(
+        read(&stage.home().await.unwrap())["parts"]["profile"]["source"],
+        "l1"
+    );
 }
 
 #[tokio::test]
@@ -198,7 +264,10 @@ async fn everything_may_be_absent_at_the_start_and_heals() {
         settings.cache.enabled = false;
     })
     .await;
-    assert_eq!(read(&stage.home().await.unwrap())["parts"]["orders"]["code"], "unavailable");
+    assert_eq!(
+        read(&stage.home().await.unwrap())["parts"]["orders"]["code"],
+        "unavailable"
+    );
     orders.restart();
     stage.orders = orders;
     eventually("orders are there", async || {

@@ -31,7 +31,10 @@ async fn home_is_one_payload_from_both_stores() {
     assert_eq!(data["accounts"][0]["available"], zero);
     assert_eq!(data["orders"][0]["id"], ORDER);
     assert_eq!(data["orders"][0]["state"], "paid");
-    assert_eq!(data["orders"][0]["total"], json!({ "amount": "10.00", "currency": "USD" }));
+    assert_eq!(
+        data["orders"][0]["total"],
+        json!({ "amount": "10.00", "currency": "USD" })
+    );
     assert_eq!(data["orders"][0]["created_at"], "2023-11-14T22:13:20.120Z");
     assert_eq!(data["recommendations"][0]["id"], ITEM);
 }
@@ -54,7 +57,10 @@ async fn the_same_data_has_the_same_tag_wherever_it_came_from() {
         .execute(&mut db)
         .await
         .unwrap();
-    stage.cache.invalidate(bff::cache::Invalidate::User(stage.caller.user_id)).await;
+    stage
+        .cache
+        .invalidate(bff::cache::Invalidate::User(stage.caller.user_id))
+        .await;
     let changed = stage.home().await.unwrap();
     assert_eq!(read(&changed)["data"]["profile"]["full_name"], "Ann Smith");
     assert_ne!(live.etag, changed.etag);
@@ -64,7 +70,11 @@ async fn the_same_data_has_the_same_tag_wherever_it_came_from() {
 async fn ages_are_told_to_a_tenth_of_a_second() {
     let stage = Stage::new().await;
     stage.home().await.unwrap();
-    let age = async || read(&stage.home().await.unwrap())["parts"]["profile"]["age_ms"].as_u64().unwrap();
+    let age = async || {
+        read(&stage.home().await.unwrap())["parts"]["profile"]["age_ms"]
+            .as_u64()
+            .unwrap()
+    };
     let first = age().await;
     stage.advance(5);
     let later = age().await;
@@ -75,7 +85,10 @@ async fn ages_are_told_to_a_tenth_of_a_second() {
 async fn parts_that_werent_asked_for_are_left_out_and_not_fetched() {
     let stage = Stage::new().await;
     let show = async |parts: &str| {
-        let ask = Ask { parts: Some(parts.to_owned()), ..Ask::default() };
+        let ask = Ask {
+            parts: Some(parts.to_owned()),
+            ..Ask::default()
+        };
         stage.screens.show(&HOME, &stage.caller, &ask).await
     };
     let payload = show("orders,profile").await.unwrap();
@@ -104,31 +117,55 @@ async fn a_call_carries_what_is_left_of_the_time_and_whose_it_is() {
         limit: Some(Duration::from_millis(500)),
         trail: Trail {
             request_id: Some(HeaderValue::from_static("req-7")),
-            traceparent: Some(HeaderValue::from_static("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")),
+            traceparent: Some(HeaderValue::from_static(
+                "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            )),
         },
         ..Ask::default()
     };
-    stage.screens.show(&HOME, &stage.caller, &ask).await.unwrap();
+    stage
+        .screens
+        .show(&HOME, &stage.caller, &ask)
+        .await
+        .unwrap();
     let call = &stage.orders.calls("list_orders")[0];
     let timeout = call.timeout();
-    assert!(timeout <= Duration::from_millis(450), "{timeout:?} with 50 ms kept back");
+    assert!(
+        timeout <= Duration::from_millis(450),
+        "{timeout:?} with 50 ms kept back"
+    );
     assert_eq!(call.header("x-request-id"), Some("req-7"));
-    assert!(call.header("traceparent").unwrap().starts_with("00-0af7651916cd43dd8448eb211c80319c-"));
-    let token = call.header("authorization").unwrap().strip_prefix("Bearer ").unwrap();
+    assert!(
+        call.header("traceparent")
+            .unwrap()
+            .starts_with("00-0af7651916cd43dd8448eb211c80319c-")
+    );
+    let token = call
+        .header("authorization")
+        .unwrap()
+        .strip_prefix("Bearer ")
+        .unwrap();
     let keys = stage.tokens.keys().verifying();
-    let claims = keys.verify(token, ISSUER, ORDERS, stage.clock.now()).unwrap();
+    let claims = keys
+        .verify(token, ISSUER, ORDERS, stage.clock.now())
+        .unwrap();
     assert_eq!(claims.sub, stage.caller.user_id);
 
     let stage = Stage::new().await;
     stage.home().await.unwrap();
     let timeout = stage.orders.calls("list_orders")[0].timeout();
-    assert!(timeout <= Duration::from_millis(800), "{timeout:?} is the part's cap");
+    assert!(
+        timeout <= Duration::from_millis(800),
+        "{timeout:?} is the part's cap"
+    );
 }
 
 #[tokio::test]
 async fn five_hundred_at_once_make_one_call_each_part() {
     let stage = Stage::new().await;
-    stage.orders.will(Behaviour::AnswerAfter(Duration::from_millis(200)));
+    stage
+        .orders
+        .will(Behaviour::AnswerAfter(Duration::from_millis(200)));
     let shown = (0..500).map(|_| {
         let (screens, caller) = (stage.screens.clone(), stage.caller);
         tokio::spawn(async move { screens.show(&HOME, &caller, &Ask::default()).await })
@@ -143,13 +180,18 @@ async fn five_hundred_at_once_make_one_call_each_part() {
 #[tokio::test]
 async fn a_first_client_that_leaves_fails_nobody_and_the_last_one_stops_the_work() {
     let stage = Stage::new().await;
-    stage.orders.will(Behaviour::AnswerAfter(Duration::from_millis(300)));
+    stage
+        .orders
+        .will(Behaviour::AnswerAfter(Duration::from_millis(300)));
     let show = || {
         let (screens, caller) = (stage.screens.clone(), stage.caller);
         tokio::spawn(async move { screens.show(&HOME, &caller, &Ask::default()).await })
     };
     let leader = show();
-    crate::helpers::eventually("the call", async || (stage.orders.in_flight() == 2).then_some(())).await;
+    crate::helpers::eventually("the call", async || {
+        (stage.orders.in_flight() == 2).then_some(())
+    })
+    .await;
     let follower = show();
     tokio::task::yield_now().await;
     leader.abort();
@@ -160,11 +202,21 @@ async fn a_first_client_that_leaves_fails_nobody_and_the_last_one_stops_the_work
     stage.orders.will(Behaviour::Hang);
     let (screens, caller) = (stage.screens.clone(), stage.caller);
     let alone = tokio::spawn(async move { screens.show(&HOME, &caller, &Ask::default()).await });
-    crate::helpers::eventually("the call", async || (stage.orders.in_flight() == 2).then_some(())).await;
+    crate::helpers::eventually("the call", async || {
+        (stage.orders.in_flight() == 2).then_some(())
+    })
+    .await;
     let left = std::time::Instant::now();
     alone.abort();
-    crate::helpers::eventually("the end", async || (stage.orders.in_flight() == 0).then_some(())).await;
-    assert!(left.elapsed() < Duration::from_millis(400), "not by its own time limit: {:?}", left.elapsed());
+    crate::helpers::eventually("the end", async || {
+        (stage.orders.in_flight() == 0).then_some(())
+    })
+    .await;
+    assert!(
+        left.elapsed() < Duration::from_millis(400),
+        "not by its own time limit: {:?}",
+        left.elapsed()
+    );
 }
 
 #[test]
@@ -174,7 +226,12 @@ fn the_document_names_every_part() {
 
     fn fields(schema: impl serde::Serialize) -> Vec<String> {
         let schema = serde_json::to_value(schema).unwrap();
-        let mut names: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+        let mut names: Vec<_> = schema["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
         names.sort();
         names
     }

@@ -22,14 +22,21 @@ async fn running(db: &mut PgConnection) -> i64 {
 
 async fn lock_users(stage: &Stage) -> PgConnection {
     let mut locker = stage.superuser().await;
-    sqlx::raw_sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE").execute(&mut locker).await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut locker)
+        .await
+        .unwrap();
     locker
 }
 
 #[tokio::test]
 async fn when_the_time_is_up_the_server_ends_the_query_too() {
     let stage = Stage::new().await;
-    let reads = reads(&stage.settings.reads, &stage.database.url_as("accounts_app"), &stage.clock);
+    let reads = reads(
+        &stage.settings.reads,
+        &stage.database.url_as("accounts_app"),
+        &stage.clock,
+    );
     let locker = lock_users(&stage).await;
     let mut db = superuser(&stage.database).await;
     let began = Instant::now();
@@ -37,50 +44,98 @@ async fn when_the_time_is_up_the_server_ends_the_query_too() {
     let deadline = Deadline::within(Duration::from_millis(150));
     let (outcome, ()) = tokio::join!(
         reads.user(deadline, stage.caller.user_id),
-        eventually("the query", async || (running(&mut db).await == 1).then_some(()))
+        eventually("the query", async || (running(&mut db).await == 1)
+            .then_some(()))
     );
-    assert!(matches!(outcome, Err(CallError::DeadlineExceeded)), "{outcome:?}");
-    eventually("its end", async || (running(&mut db).await == 0).then_some(())).await;
-    assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
+    assert!(
+        matches!(outcome, Err(CallError::DeadlineExceeded)),
+        "{outcome:?}"
+    );
+    eventually("its end", async || {
+        (running(&mut db).await == 0).then_some(())
+    })
+    .await;
+    assert!(
+        began.elapsed() < Duration::from_millis(700),
+        "{:?}",
+        began.elapsed()
+    );
     locker.close().await.unwrap();
 }
 
 #[tokio::test]
 async fn when_the_caller_leaves_the_server_ends_the_query_too() {
     let stage = Stage::new().await;
-    let reads = reads(&stage.settings.reads, &stage.database.url_as("accounts_app"), &stage.clock);
+    let reads = reads(
+        &stage.settings.reads,
+        &stage.database.url_as("accounts_app"),
+        &stage.clock,
+    );
     let locker = lock_users(&stage).await;
     let mut db = superuser(&stage.database).await;
     let user_id = stage.caller.user_id;
     let asked = tokio::spawn(async move {
-        reads.user(Deadline::within(Duration::from_secs(20)), user_id).await
+        reads
+            .user(Deadline::within(Duration::from_secs(20)), user_id)
+            .await
     });
-    eventually("the query", async || (running(&mut db).await == 1).then_some(())).await;
+    eventually("the query", async || {
+        (running(&mut db).await == 1).then_some(())
+    })
+    .await;
     let left = Instant::now();
     asked.abort();
-    eventually("its end", async || (running(&mut db).await == 0).then_some(())).await;
-    assert!(left.elapsed() < Duration::from_millis(500), "{:?}", left.elapsed());
+    eventually("its end", async || {
+        (running(&mut db).await == 0).then_some(())
+    })
+    .await;
+    assert!(
+        left.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        left.elapsed()
+    );
     locker.close().await.unwrap();
 }
 
 #[tokio::test]
 async fn the_server_ends_a_read_at_its_own_limit_too() {
     let stage = Stage::new().await;
-    let reads = reads(&stage.settings.reads, &stage.database.url_as("accounts_app"), &stage.clock);
+    let reads = reads(
+        &stage.settings.reads,
+        &stage.database.url_as("accounts_app"),
+        &stage.clock,
+    );
     let locker = lock_users(&stage).await;
     let began = Instant::now();
-    let outcome = reads.user(Deadline::within(Duration::from_secs(20)), stage.caller.user_id).await;
-    assert!(matches!(outcome, Err(CallError::DeadlineExceeded)), "{outcome:?}");
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    let outcome = reads
+        .user(
+            Deadline::within(Duration::from_secs(20)),
+            stage.caller.user_id,
+        )
+        .await;
+    assert!(
+        matches!(outcome, Err(CallError::DeadlineExceeded)),
+        "{outcome:?}"
+    );
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        began.elapsed()
+    );
     locker.close().await.unwrap();
 }
 
 #[tokio::test]
 async fn connections_that_died_are_replaced_before_anyone_notices() {
     let stage = Stage::new().await;
-    let reads = reads(&stage.settings.reads, &stage.database.url_as("accounts_app"), &stage.clock);
+    let reads = reads(
+        &stage.settings.reads,
+        &stage.database.url_as("accounts_app"),
+        &stage.clock,
+    );
     let deadline = || Deadline::within(Duration::from_secs(5));
-    let many = || futures::future::join_all((0..16).map(|_| reads.user(deadline(), stage.caller.user_id)));
+    let many =
+        || futures::future::join_all((0..16).map(|_| reads.user(deadline(), stage.caller.user_id)));
     assert!(many().await.iter().all(Result::is_ok));
     let mut db = superuser(&stage.database).await;
     let ended: i64 = sqlx::query_scalar(
@@ -100,12 +155,31 @@ async fn connections_that_died_are_replaced_before_anyone_notices() {
 async fn someone_elses_account_isnt_there() {
     let stage = Stage::new().await;
     let other = stage.add_user().await;
-    let reads = reads(&stage.settings.reads, &stage.database.url_as("accounts_app"), &stage.clock);
+    let reads = reads(
+        &stage.settings.reads,
+        &stage.database.url_as("accounts_app"),
+        &stage.clock,
+    );
     let deadline = || Deadline::within(Duration::from_secs(5));
-    let own = reads.list(deadline(), stage.caller.user_id, None, 10).await.unwrap();
+    let own = reads
+        .list(deadline(), stage.caller.user_id, None, 10)
+        .await
+        .unwrap();
     assert_eq!(own.len(), 1);
-    assert_eq!(reads.account(deadline(), stage.caller.user_id, own[0].id).await.unwrap(), own[0]);
+    assert_eq!(
+        reads
+            .account(deadline(), stage.caller.user_id, own[0].id)
+            .await
+            .unwrap(),
+        own[0]
+    );
     let theirs = reads.account(deadline(), other.user_id, own[0].id).await;
     assert!(matches!(theirs, Err(CallError::NotFound)), "{theirs:?}");
-    assert_eq!(reads.list(deadline(), stage.caller.user_id, Some(own[0].id), 10).await.unwrap(), []);
+    assert_eq!(
+        reads
+            .list(deadline(), stage.caller.user_id, Some(own[0].id), 10)
+            .await
+            .unwrap(),
+        []
+    );
 }

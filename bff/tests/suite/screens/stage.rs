@@ -57,7 +57,7 @@ impl Stage {
 
     /// With changed settings.
     pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        platform::telemetry::metrics_handle();
+        let _ = platform::telemetry::metrics_handle();
         let orders = OrdersStub::start();
         let database = accounts_database().await;
         let clock = ManualClock::new();
@@ -90,12 +90,26 @@ impl Stage {
         let tokens = Tokens::new(keys, Arc::new(clock.clone()), TimeDelta::minutes(5));
         let (cache, screens) = build(&settings, &database.url_as("accounts_app"), &tokens, &clock);
         let caller = add_user(&database, &clock).await;
-        Self { orders, database, clock, tokens, cache, screens, caller, settings }
+        Self {
+            orders,
+            database,
+            clock,
+            tokens,
+            cache,
+            screens,
+            caller,
+            settings,
+        }
     }
 
     /// The screens and the cache of another replica over the same stores.
     pub fn replica(&self) -> (Cache, Screens) {
-        build(&self.settings, &self.database.url_as("accounts_app"), &self.tokens, &self.clock)
+        build(
+            &self.settings,
+            &self.database.url_as("accounts_app"),
+            &self.tokens,
+            &self.clock,
+        )
     }
 
     /// Another user.
@@ -105,12 +119,17 @@ impl Stage {
 
     /// The home screen, whole.
     pub async fn home(&self) -> Result<Payload, CallError> {
-        self.screens.show(&HOME, &self.caller, &Ask::default()).await
+        self.screens
+            .show(&HOME, &self.caller, &Ask::default())
+            .await
     }
 
     /// The home screen of a client that waits for so long.
     pub async fn home_within(&self, limit: std::time::Duration) -> Result<Payload, CallError> {
-        let ask = Ask { limit: Some(limit), ..Ask::default() };
+        let ask = Ask {
+            limit: Some(limit),
+            ..Ask::default()
+        };
         self.screens.show(&HOME, &self.caller, &ask).await
     }
 
@@ -128,7 +147,13 @@ impl Stage {
 /// The accounts store's part of a replica alone.
 pub fn reads(settings: &AccountsSettings, url: &ServerUrl, clock: &ManualClock) -> Accounts {
     let postgres = PostgresSettings::at(url.clone());
-    Accounts::new(&postgres, settings, Budget::default(), Arc::new(clock.clone())).unwrap()
+    Accounts::new(
+        &postgres,
+        settings,
+        Budget::default(),
+        Arc::new(clock.clone()),
+    )
+    .unwrap()
 }
 
 fn build(
@@ -149,7 +174,9 @@ fn build(
 }
 
 pub async fn superuser(database: &Database) -> PgConnection {
-    PgConnection::connect(database.superuser_url().expose().as_str()).await.unwrap()
+    PgConnection::connect(database.superuser_url().expose().as_str())
+        .await
+        .unwrap()
 }
 
 /// A user with one account.
@@ -171,7 +198,11 @@ async fn add_user(database: &Database, clock: &ManualClock) -> Caller {
     .await
     .unwrap();
     db.close().await.unwrap();
-    Caller { user_id, session_id, role: Role::Customer }
+    Caller {
+        user_id,
+        session_id,
+        role: Role::Customer,
+    }
 }
 
 /// A payload as JSON.
