@@ -189,7 +189,8 @@ async fn measure(
     for _ in 0..rounds {
         for finding in &mut findings {
             let subject = finding.subject;
-            let rate = report::median(finding.throughput.iter().map(|found| found.per_second)) / 2.0;
+            let rate =
+                report::median(finding.throughput.iter().map(|found| found.per_second)) / 2.0;
             report::progress(&format!("{} at {rate:.0}/s", subject.name()));
             let visitors = subject.visitors(stand).await?;
             let found = generator::open(visitors, rate, subject.expected(), time).await?;

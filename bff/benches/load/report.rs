@@ -79,7 +79,10 @@ fn table(subjects: &[Finding]) -> Vec<String> {
 }
 
 fn targets(findings: &Findings) -> Vec<String> {
-    let mut lines = vec!["| | target | reached | met |".into(), "|---|---|---|---|".into()];
+    let mut lines = vec![
+        "| | target | reached | met |".into(),
+        "|---|---|---|---|".into(),
+    ];
     lines.extend(findings.subjects.iter().filter_map(|finding| {
         let (reference, wanted) = finding.subject.reference()?;
         let ratio = ratio(finding, of(&findings.subjects, reference)?);
@@ -92,7 +95,11 @@ fn targets(findings: &Findings) -> Vec<String> {
     }));
 
     let SignIns { rounds } = &findings.sign_ins;
-    let share = median(rounds.iter().map(|round| round.signed_in.per_second / round.argon_alone));
+    let share = median(
+        rounds
+            .iter()
+            .map(|round| round.signed_in.per_second / round.argon_alone),
+    );
     let alone = median(rounds.iter().map(|round| round.argon_alone));
     let each = median(rounds.iter().map(|round| round.signed_in.per_second));
     let reads = median(rounds.iter().map(|round| millis(round.reads.within(0.99))));
@@ -121,7 +128,12 @@ fn targets(findings: &Findings) -> Vec<String> {
         Some(known <= 2.0),
     ));
     let first = findings.verification.first;
-    lines.push(row("a token never seen", "–", &format!("{first:.0} µs"), None));
+    lines.push(row(
+        "a token never seen",
+        "–",
+        &format!("{first:.0} µs"),
+        None,
+    ));
     lines.push(memory("memory, idle", findings.idle_memory, 64));
     lines.push(memory("memory, at most", findings.peak_memory, 256));
     lines

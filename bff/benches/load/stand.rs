@@ -143,11 +143,15 @@ impl Starter<'_> {
 }
 
 async fn database(server: &Server, store: Store) -> Database {
-    Database::create_on(server.url(), &format!("{store:?}_template").to_lowercase(), {
-        async |url| {
-            migrator::up(store, &url).await.expect("the migrations run");
-        }
-    })
+    Database::create_on(
+        server.url(),
+        &format!("{store:?}_template").to_lowercase(),
+        {
+            async |url| {
+                migrator::up(store, &url).await.expect("the migrations run");
+            }
+        },
+    )
     .await
 }
 

@@ -84,7 +84,7 @@ pub(crate) async fn prepare(
 ) -> anyhow::Result<People> {
     let hasher = Hasher::new(&PasswordSettings::default())?;
     let hash = hasher
-        .hash(Password::new(PASSWORD)?, Vec::new())
+        .hash(Password::new(PASSWORD).context("a password")?, Vec::new())
         .await?
         .map_err(|weak| anyhow::anyhow!("{weak:?}"))?;
     let mut database = PgConnection::connect(accounts.superuser_url().expose().as_str()).await?;
