@@ -35,7 +35,7 @@ impl Surroundings<'_> {
                 "ORDERS_TOKENS__PUBLIC_KEYS_FILE",
                 self.public_keys.display().to_string(),
             ),
-            ("ORDERS_SECRETS__MASTER_KEY", MASTER_KEY.into()),
+            ("ORDERS_SECRETS__PAGE_TOKEN_KEY", MASTER_KEY.into()),
             ("ORDERS_TELEMETRY__LOG_FILTER", "warn".into()),
         ]))
     }
