@@ -23,6 +23,7 @@ use crate::{
         sign_in::SignIn,
         token::Tokens,
     },
+    limits::Limiter,
     notify::Sealer,
     screens::{Screens, Sources},
     upstream::{Accounts, Budget, Orders},
@@ -50,6 +51,8 @@ pub struct App {
     pub screens: Screens,
     /// Cursors of lists.
     pub cursors: Cursors,
+    /// How often whom may ask what.
+    pub limiter: Limiter,
     /// Signing up, in and out.
     pub sign_in: SignIn,
     /// Sessions.
@@ -170,6 +173,7 @@ impl AppState {
             hsts: settings.http.tls.then(|| Arc::new(hsts)),
             openapi: router::openapi()?.into(),
             readiness,
+            limiter: Limiter::new(&settings.limits, redis, clock.clone()),
             sources,
             cache,
             screens,

@@ -39,19 +39,17 @@ load_environment() {
 	mkdir -p "$local"
 	chmod 711 "$local" # the database server's user passes through it
 	[[ ! -f $repository/.env ]] || load_file "$repository/.env"
-	if [[ ! -s $secrets ]]; then
-		local name made
-		made=$(
-			for name in POSTGRES_PASSWORD REDIS_PASSWORD NATS_PASSWORD GRAFANA_PASSWORD \
-				MIGRATOR_ACCOUNTS__APP_PASSWORD MIGRATOR_ORDERS__APP_PASSWORD; do
-				echo "$name=$(random_hex)"
-			done
-			for name in BFF_SECRETS__MASTER_KEY ORDERS_SECRETS__PAGE_TOKEN_KEY; do
-				echo "$name=$(head -c 32 /dev/urandom | base64)"
-			done
-		)
-		(umask 077 && printf '%s\n' "$made" >"$secrets")
-	fi
+	(
+		umask 077
+		touch "$secrets"
+		for name in POSTGRES_PASSWORD REDIS_PASSWORD NATS_PASSWORD GRAFANA_PASSWORD \
+			MIGRATOR_ACCOUNTS__APP_PASSWORD MIGRATOR_ORDERS__APP_PASSWORD; do
+			grep -q "^$name=" "$secrets" || echo "$name=$(random_hex)" >>"$secrets"
+		done
+		for name in BFF_SECRETS__MASTER_KEY ORDERS_SECRETS__PAGE_TOKEN_KEY; do
+			grep -q "^$name=" "$secrets" || echo "$name=$(head -c 32 /dev/urandom | base64)" >>"$secrets"
+		done
+	)
 	load_file "$secrets"
 }
 

@@ -48,29 +48,34 @@ free_port() {
 	die "found no free port in $tries tries"
 }
 
-# When a process began, in clock ticks since the machine did: with its id, this
-# names one process for good, while an id alone is used again.
+# Sets `ticks` to when a process began, in clock ticks since the machine did: with
+# its id, this names one process for good, while an id alone is used again.
+# Nothing is forked here and below: an interrupt would end that instead.
 started_at() {
-	local stat
-	{ stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
+	local fields
+	{ read -r fields <"/proc/$1/stat"; } 2>/dev/null || return 1
 	# The second field is a name in parentheses, which may hold anything.
-	read -ra stat <<<"${stat##*)}"
-	[[ ${stat[0]} != Z ]] && printf '%s\n' "${stat[19]}"
+	read -ra fields <<<"${fields##*)}"
+	ticks=${fields[19]}
+	[[ ${fields[0]} != Z ]]
 }
 
 # Notes in DIRECTORY/pid that process $2 is the one of DIRECTORY $1.
 record_process() {
-	printf '%s %s\n' "$2" "$(started_at "$2")" >"$1/pid"
+	local ticks
+	! started_at "$2" || printf '%s %s\n' "$2" "$ticks" >"$1/pid"
 }
 
-# The id of the process of a directory, if that very process still runs.
+# Sets `pid` to the id of the process of a directory, if that very one still runs.
 running_process() {
-	local pid ticks
-	{ read -r pid ticks <"$1/pid"; } 2>/dev/null || return 1
-	[[ -n $ticks && $(started_at "$pid") == "$ticks" ]] && printf '%s\n' "$pid"
+	local noted ticks
+	{ read -r pid noted <"$1/pid"; } 2>/dev/null && started_at "$pid" && [[ $noted == "$ticks" ]]
 }
 
-is_running() { running_process "$1" >/dev/null; }
+is_running() {
+	local pid
+	running_process "$1"
+}
 is_stopped() { ! is_running "$1"; }
 
 # Waits until a command succeeds: wait_until SECONDS COMMAND…
@@ -88,7 +93,7 @@ wait_until() {
 # has the same id by now.
 stop_process() {
 	local directory=$1 signal=$2 seconds=$3 pid
-	if pid=$(running_process "$directory"); then
+	if running_process "$directory"; then
 		# A hung process sees no signal but KILL until it continues.
 		kill -s "$signal" "$pid" 2>/dev/null || true
 		kill -s CONT "$pid" 2>/dev/null || true
@@ -110,6 +115,18 @@ remove_server() {
 
 # The folder of what `start` starts: a script sets it before.
 base=
+starting='' signalled=''
+
+# From here on a signal ends the script, though never between the start of a
+# program and the note of its id: nobody could end that program afterwards.
+exit_on_signals() {
+	trap 'on_signal 130' INT
+	trap 'on_signal 143' TERM HUP
+}
+on_signal() {
+	signalled=$1
+	[[ -n $starting ]] || exit "$signalled"
+}
 
 # Starts a program in the background, away from this terminal: start NAME COMMAND…
 # Its directory is $base/NAME, its log $base/logs/NAME.log.
@@ -118,9 +135,14 @@ start() {
 	shift
 	mkdir -p "$base/$name" "$base/logs"
 	[[ ! -s $log ]] || mv "$log" "$log.1"
-	setsid "$@" </dev/null >"$log" 2>&1 9>&- &
+	starting=1
+	# Bash lets what it starts in the background ignore INT, with which
+	# PostgreSQL is stopped.
+	setsid env --default-signal=INT "$@" </dev/null >"$log" 2>&1 9>&- &
 	record_process "$base/$name" $!
 	disown $! # no report of its end
+	starting=
+	[[ -z $signalled ]] || exit "$signalled"
 }
 
 # Waits until a check of a started program succeeds: await NAME COMMAND…

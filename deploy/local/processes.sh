@@ -53,17 +53,26 @@ stop_all() {
 	done
 }
 
+# Where everything is: show_addresses PUBLIC_LISTENER OPERATIONS_LISTENER MAIL SMS
 show_addresses() {
 	local api ops
-	api=http://$(reachable "$BFF_HTTP__LISTEN") ops=$(reachable "$BFF_OPS__LISTEN")
+	api=http://$(reachable "$1") ops=http://$(reachable "$2")
 	cat <<-TEXT
 
 		  API        $api   (try $api/docs)
-		  readiness  http://$ops/readyz   metrics http://$ops/metrics
-		  mail       $BFF_MAIL__URL
-		  messages   $BFF_SMS__URL
+		  readiness  $ops/readyz   metrics $ops/metrics
+		  mail       $3
+		  SMS        $4
 		  demo user  demo@portico.example   password correct-horse-battery-staple-demo
 
 		  make status   make logs   make down   make reset
 	TEXT
 }
+
+# The addresses of the last native start, which may not be those of the
+# environment by now.
+show_native_addresses() (
+	# shellcheck source=/dev/null
+	. "$local/addresses.env"
+	show_addresses "$BFF_HTTP__LISTEN" "$BFF_OPS__LISTEN" "$BFF_MAIL__URL" "$BFF_SMS__URL"
+)

@@ -26,9 +26,12 @@ GRANT SELECT, INSERT, DELETE ON inbox TO orders_app;
 GRANT SELECT ON currencies, order_edges TO orders_app;
 
 -- Items are never deleted, only marked; a price ends and another begins.
-GRANT SELECT, INSERT, UPDATE ON items, item_stock, item_sales TO orders_app;
+GRANT SELECT, INSERT, UPDATE ON items TO orders_app;
+GRANT SELECT, INSERT, UPDATE (on_hand, reserved) ON item_stock TO orders_app;
+GRANT SELECT, INSERT, UPDATE (sold) ON item_sales TO orders_app;
 GRANT SELECT, INSERT, UPDATE (valid_until) ON item_prices TO orders_app;
 
--- Orders stay. What was bought, and the way it took, is append-only.
-GRANT SELECT, INSERT, UPDATE ON orders TO orders_app;
+-- Orders stay, and only their state changes. What was bought, and the way it
+-- took, is append-only.
+GRANT SELECT, INSERT, UPDATE (state, version, updated_at, expires_at, paid_at) ON orders TO orders_app;
 GRANT SELECT, INSERT ON order_lines, order_transitions TO orders_app;

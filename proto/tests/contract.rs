@@ -16,7 +16,7 @@ fn the_contract_is_the_one_that_was_reviewed() {
             &mut text,
             "service",
             service.full_name(),
-            service.methods().map(method),
+            service.methods().map(|one| method(&one)),
         );
     }
     for message in pool.all_messages().filter(ours) {
@@ -24,7 +24,7 @@ fn the_contract_is_the_one_that_was_reviewed() {
             &mut text,
             "message",
             message.full_name(),
-            message.fields().map(field),
+            message.fields().map(|one| field(&one)),
         );
     }
     for one in pool
@@ -47,7 +47,7 @@ fn block(text: &mut String, kind: &str, name: &str, lines: impl IntoIterator<Ite
     }
 }
 
-fn method(method: MethodDescriptor) -> String {
+fn method(method: &MethodDescriptor) -> String {
     let stream = |streams| if streams { "stream " } else { "" };
     format!(
         "{}({}{}) -> {}{}",
@@ -59,7 +59,7 @@ fn method(method: MethodDescriptor) -> String {
     )
 }
 
-fn field(field: FieldDescriptor) -> String {
+fn field(field: &FieldDescriptor) -> String {
     let label = match (
         field.is_list(),
         field.field_descriptor_proto().proto3_optional(),

@@ -2,7 +2,8 @@ use std::{str::FromStr as _, time::Duration};
 
 use platform::config::ServerUrl;
 use sqlx::{
-    ConnectOptions as _, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection,
+    postgres::PgConnectOptions,
 };
 
 use crate::{Parameters, Progress, SeedError};
@@ -15,6 +16,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Filling {
     pub(crate) connection: PgConnection,
+    /// The statements that put the foreign keys back.
+    foreign_keys: Vec<String>,
 }
 
 impl Filling {
@@ -43,7 +46,13 @@ impl Filling {
             .await?;
         let asked = parameters.to_string();
         match there {
-            None => Ok(Some(Self { connection })),
+            None => {
+                let foreign_keys = take_off_foreign_keys(&mut connection).await?;
+                Ok(Some(Self {
+                    connection,
+                    foreign_keys,
+                }))
+            }
             Some(there) if there == asked => Ok(None),
             Some(there) => Err(SeedError::SeededOtherwise {
                 url: url.to_string(),
@@ -66,6 +75,9 @@ impl Filling {
         self.connection
             .execute("SET CONSTRAINTS ALL IMMEDIATE")
             .await?;
+        for statement in self.foreign_keys {
+            self.connection.execute(AssertSqlSafe(statement)).await?;
+        }
         sqlx::query("INSERT INTO seeder.runs (parameters) VALUES ($1)")
             .bind(parameters.to_string())
             .execute(&mut self.connection)
@@ -75,6 +87,27 @@ impl Filling {
         let _ = self.connection.close().await;
         Ok(())
     }
+}
+
+/// Takes off all foreign keys and returns the statements that put them back.
+/// Then the server looks at all rows at once, instead of at each as it comes:
+/// that takes seconds off every hundred thousand orders.
+async fn take_off_foreign_keys(connection: &mut PgConnection) -> Result<Vec<String>, SeedError> {
+    let (off, on): (Vec<String>, Vec<String>) = sqlx::query_as(
+        "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
+                format('ALTER TABLE %s ADD CONSTRAINT %I %s',
+                       conrelid::regclass, conname, pg_get_constraintdef(oid))
+           FROM pg_constraint
+          WHERE contype = 'f' AND connamespace = 'public'::regnamespace ORDER BY oid",
+    )
+    .fetch_all(&mut *connection)
+    .await?
+    .into_iter()
+    .unzip();
+    for statement in off {
+        connection.execute(AssertSqlSafe(statement)).await?;
+    }
+    Ok(on)
 }
 
 async fn connect(url: &ServerUrl) -> Result<PgConnection, SeedError> {

@@ -1,13 +1,17 @@
 //! Everything that stands around every route, outermost first.
 
-use std::any::Any;
+use std::{any::Any, time::Duration};
 
-use axum::{Router, body::Body, response::Response};
+use axum::{BoxError, Router, body::Body, error_handling::HandleErrorLayer, response::Response};
 use http::{HeaderName, HeaderValue, Method, header};
-use tower::ServiceBuilder;
+use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::LoadShedLayer};
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 
-use super::{error::ApiError, observe::Observe, request_id};
+use super::{
+    error::{ApiError, Code},
+    observe::Observe,
+    request_id,
+};
 use crate::app::AppState;
 
 /// Puts the layers around the routes.
@@ -19,9 +23,20 @@ pub fn around(router: Router, state: &AppState) -> Router {
             .layer(Observe::new(state.clone()))
             .map_response(|response: http::Response<_>| response.map(Body::new))
             .layer(CatchPanicLayer::custom(panicked))
+            // So many requests at once and no more; the rest is refused, unread.
+            .layer(HandleErrorLayer::new(overloaded))
+            .layer(LoadShedLayer::new())
+            .layer(GlobalConcurrencyLimitLayer::new(
+                state.settings.http.max_in_flight,
+            ))
             // Preflights are answered here, before anything counts them.
             .option_layer(cors(&state.settings.http.allowed_origins.0)),
     )
+}
+
+async fn overloaded(_: BoxError) -> ApiError {
+    metrics::counter!("http_requests_shed_total").increment(1);
+    ApiError::new(Code::Overloaded).retry_after(Duration::from_secs(1))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer gives it by value")]
@@ -69,6 +84,6 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
                 HeaderName::from_static("idempotent-replayed"),
                 request_id::HEADER,
             ])
-            .max_age(std::time::Duration::from_secs(600))
+            .max_age(Duration::from_secs(600))
     })
 }

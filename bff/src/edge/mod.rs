@@ -6,6 +6,7 @@ pub mod csrf;
 pub mod error;
 pub mod extract;
 pub mod layers;
+pub mod limits;
 pub mod observe;
 pub mod openapi;
 mod problem;

@@ -1,7 +1,7 @@
 //! Every route, one line each.
 
 use anyhow::Context as _;
-use axum::{Router, routing::get};
+use axum::{Router, middleware::from_fn_with_state, routing::get};
 use http::{HeaderValue, header};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi as _;
@@ -10,16 +10,18 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
     error::{ApiError, Code},
+    limits::{Limited, limit},
     openapi::{Document, add_problems},
 };
 use crate::{
     app::AppState,
     handlers::{accounts, auth, items, me, orders, pages, screens, sessions, well_known},
+    limits::Class,
 };
 
 /// The routes of the public listener, without the layers around them.
 pub fn routes(state: &AppState) -> Router {
-    let (router, _) = documented().split_for_parts();
+    let (router, _) = documented(Some(state)).split_for_parts();
     router
         .route("/openapi.json", get(pages::openapi))
         .merge(docs())
@@ -45,35 +47,53 @@ fn docs() -> Router<AppState> {
 /// # Errors
 /// Never for a document that a test has seen.
 pub fn openapi() -> anyhow::Result<String> {
-    let (_, mut document) = documented().split_for_parts();
+    let (_, mut document) = documented(None).split_for_parts();
     add_problems(&mut document);
     document.to_pretty_json().context("the OpenAPI document")
 }
 
 #[rustfmt::skip]
-fn documented() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        // Identity
-        .routes(routes!(auth::verify_code))           // POST   /v1/auth/verify-code
+fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
+    let codes = OpenApiRouter::new()
+        .routes(routes!(auth::verify_code));          // POST   /v1/auth/verify-code
+    let sign_in = OpenApiRouter::new()
         .routes(routes!(auth::register))              // POST   /v1/auth/register
         .routes(routes!(auth::login))                 // POST   /v1/auth/login
-        .routes(routes!(auth::refresh))               // POST   /v1/auth/refresh
+        .routes(routes!(auth::refresh));              // POST   /v1/auth/refresh
+    let writes = OpenApiRouter::new()
         .routes(routes!(auth::logout))                // POST   /v1/auth/logout
+        .routes(routes!(sessions::end));              // DELETE /v1/auth/sessions/{id}
+    let reads = OpenApiRouter::new()
         .routes(routes!(sessions::list))              // GET    /v1/auth/sessions
-        .routes(routes!(sessions::end))               // DELETE /v1/auth/sessions/{id}
         .routes(routes!(me::show))                    // GET    /v1/me
-        .routes(routes!(well_known::paseto_keys))     // GET    /.well-known/paseto-keys
-        // Money
         .routes(routes!(accounts::list))              // GET    /v1/accounts
         .routes(routes!(accounts::show))              // GET    /v1/accounts/{id}
-        // Catalogue and orders
-        .routes(routes!(items::list))                 // GET    /v1/items
-        .routes(routes!(items::show))                 // GET    /v1/items/{id}
         .routes(routes!(orders::list))                // GET    /v1/orders
         .routes(routes!(orders::show))                // GET    /v1/orders/{id}
-        // Screens
-        .routes(routes!(screens::home))               // GET    /v1/screens/home
-        // Pages
+        .routes(routes!(screens::home));              // GET    /v1/screens/home
+    let public = OpenApiRouter::new()
+        .routes(routes!(items::list))                 // GET    /v1/items
+        .routes(routes!(items::show))                 // GET    /v1/items/{id}
+        .routes(routes!(well_known::paseto_keys))     // GET    /.well-known/paseto-keys
         .routes(routes!(pages::problems))             // GET    /problems
-        .routes(routes!(pages::problem))              // GET    /problems/{code}
+        .routes(routes!(pages::problem));             // GET    /problems/{code}
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(limited(codes, Class::Code, state))
+        .merge(limited(sign_in, Class::Auth, state))
+        .merge(limited(writes, Class::Write, state))
+        .merge(limited(reads, Class::Read, state))
+        .merge(limited(public, Class::Public, state))
+}
+
+/// Counts a group of routes as one class. Without an app, for the document
+/// alone, there is nothing to count.
+fn limited(
+    routes: OpenApiRouter<AppState>,
+    class: Class,
+    state: Option<&AppState>,
+) -> OpenApiRouter<AppState> {
+    match state.cloned() {
+        Some(state) => routes.route_layer(from_fn_with_state(Limited { state, class }, limit)),
+        None => routes,
+    }
 }

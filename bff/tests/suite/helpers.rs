@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use bff::{app::AppState, config::Settings, edge, identity::keys::KeyFile};
+use bff::{app::AppState, config::Settings, edge, identity::keys::KeyFile, limits::LimitSettings};
 use chrono::TimeDelta;
 use http::{Method, StatusCode};
 use platform::{
@@ -73,6 +73,7 @@ impl TestApp {
         settings.passwords.iterations = 1;
         settings.http.allowed_origins = List(vec!["https://app.example".into()]);
         settings.http.drain_delay_ms = platform::config::Millis(0);
+        settings.limits = no_limits();
         change(&mut settings);
         Self::run(settings, ManualClock::new(), accounts, files).await
     }
@@ -332,6 +333,15 @@ pub async fn accounts_database_on(server: ServerUrl) -> Database {
             .expect("migrations");
     })
     .await
+}
+
+/// Limits that no test reaches; those that test limits set their own.
+fn no_limits() -> LimitSettings {
+    let class = json!({ "per_minute": 1_000_000, "burst": 100_000 });
+    let code = json!({ "per_hour": 1_000_000, "burst": 100_000 });
+    let all =
+        json!({ "auth": class, "write": class, "read": class, "public": class, "code": code });
+    serde_json::from_value(all).expect("limits")
 }
 
 fn key_file(files: &TempDir) -> PathBuf {

@@ -5,6 +5,7 @@
 mod bad_input;
 mod events;
 mod helpers;
+mod limits;
 mod messaging;
 mod notify;
 mod openapi;

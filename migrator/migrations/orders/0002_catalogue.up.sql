@@ -13,9 +13,11 @@ ALTER TEXT SEARCH CONFIGURATION catalogue
 
 CREATE TABLE currencies (
     -- ISO 4217.
-    code        text     PRIMARY KEY CHECK (code ~ '^[A-Z]{3}$'),
+    code        text     PRIMARY KEY,
     -- Decimal digits of an amount.
-    minor_units smallint NOT NULL CHECK (minor_units BETWEEN 0 AND 4),
+    minor_units smallint NOT NULL,
+    CONSTRAINT currencies_code CHECK (code ~ '^[A-Z]{3}$'),
+    CONSTRAINT currencies_minor_units CHECK (minor_units BETWEEN 0 AND 4),
     -- The pair is copied beside every amount, so that a check can hold the
     -- amount to its currency's digits.
     CONSTRAINT currencies_pair UNIQUE (code, minor_units)
@@ -48,7 +50,9 @@ CREATE TABLE items (
         cardinality(tags) <= 20
         AND COALESCE(array_ndims(tags), 1) = 1
         AND array_position(tags, NULL) IS NULL
-        AND array_to_string(tags, ' ') ~ '^([a-z0-9-]{1,40}( [a-z0-9-]{1,40})*)?$'),
+        AND array_to_string(tags, ',') ~ '^([a-z0-9-]{1,40}(,[a-z0-9-]{1,40})*)?$'
+        -- No tag is empty or holds the comma itself.
+        AND cardinality(string_to_array(array_to_string(tags, ','), ',')) = cardinality(tags)),
     CONSTRAINT items_updated CHECK (updated_at >= created_at),
     CONSTRAINT items_deleted CHECK (deleted_at >= created_at),
     CONSTRAINT items_version CHECK (version > 0)

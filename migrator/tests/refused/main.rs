@@ -1,11 +1,12 @@
-//! Every bad state of the accounts database, tried as its superuser in plain
+//! Every bad state of both databases, tried as its superuser in plain
 //! SQL and refused by the constraint that is named beside it.
 
 mod identity;
 mod money;
+mod orders;
 
 use migrator::Store;
-use platform::testing::Database;
+use platform::{currency::Currency, testing::Database};
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, postgres::PgDatabaseError,
 };
@@ -18,11 +19,15 @@ fn cases(text: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// A database of its own with `base` in it, which breaks nothing.
 async fn accounts_with(base: &str) -> PgConnection {
-    let template = format!("accounts_{}", migrator::digest(Store::Accounts));
+    database_with(Store::Accounts, base).await
+}
+
+/// A database of its own with `base` in it, which breaks nothing.
+async fn database_with(store: Store, base: &str) -> PgConnection {
+    let template = format!("{store}_{}", migrator::digest(store));
     let database = Database::create(&template, async |url| {
-        migrator::up(Store::Accounts, &url)
+        migrator::up(store, &url)
             .await
             .expect("the migrations apply");
     })
@@ -95,4 +100,18 @@ async fn untried(connection: &mut PgConnection, tables: &[&str], text: &str) -> 
     .fetch_all(connection)
     .await
     .expect("the catalogue can be read")
+}
+
+#[tokio::test]
+async fn the_currencies_of_both_databases_are_those_of_the_program() {
+    let known = Currency::ALL.map(|one| (one.code().to_owned(), one.minor_units() as i16));
+    for store in Store::ALL {
+        let mut connection = database_with(store, "SELECT 1").await;
+        let stored: Vec<(String, i16)> =
+            sqlx::query_as("SELECT code, minor_units FROM currencies ORDER BY code")
+                .fetch_all(&mut connection)
+                .await
+                .expect("the currencies can be read");
+        assert_eq!(stored, known, "{store}");
+    }
 }

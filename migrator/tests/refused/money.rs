@@ -37,17 +37,3 @@ async fn a_closed_account_makes_room_for_another_in_its_currency() {
         SELECT open_account(t(9), 'user', bea(), 'USD')";
     try_out(&mut connection, again, "COMMIT").await.unwrap();
 }
-
-#[tokio::test]
-async fn the_currencies_are_those_of_the_program() {
-    use platform::currency::Currency;
-
-    let mut connection = accounts_with("SELECT 1").await;
-    let stored: Vec<(String, i16)> =
-        sqlx::query_as("SELECT code, minor_units FROM currencies ORDER BY code")
-            .fetch_all(&mut connection)
-            .await
-            .unwrap();
-    let known = Currency::ALL.map(|c| (c.code().to_owned(), c.minor_units() as i16));
-    assert_eq!(stored, known);
-}

@@ -150,10 +150,12 @@ pub async fn database() -> Database {
 
 /// Settings under which services of different tests don't meet.
 pub fn settings(database: &Database, files: &TempDir) -> Settings {
-    let mut settings = Settings::default();
-    settings.postgres = PostgresSettings {
-        max_connections: 5,
-        ..PostgresSettings::at(database.url_as("orders_app"))
+    let mut settings = Settings {
+        postgres: PostgresSettings {
+            max_connections: 5,
+            ..PostgresSettings::at(database.url_as("orders_app"))
+        },
+        ..Settings::default()
     };
     settings.nats.url = nats_url();
     settings.nats.prefix = unique_name();

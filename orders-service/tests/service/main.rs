@@ -1,5 +1,10 @@
 //! The service through its own port, on a real database.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what fails in a test's help fails the test"
+)]
+
 mod deadlines;
 mod faults;
 mod health;

@@ -153,3 +153,43 @@ async fn a_call_on_nobodys_behalf_sees_no_orders() {
     let answer = orders.list_orders(ListOrdersRequest::default()).await;
     assert_refused(answer, Code::PermissionDenied, "USER_REQUIRED");
 }
+
+#[tokio::test]
+async fn a_page_token_of_orders_is_worth_nothing_to_another_user() {
+    let service = Service::start().await;
+    let mut sql = service.sql().await;
+    let item = shop::item(&mut sql, NewItem::default()).await;
+    let (ana, ben) = (Uuid::new_v4(), Uuid::new_v4());
+    let at = SystemClock.now();
+    for user in [ana, ana, ben, ben] {
+        shop::order(&mut sql, user, "paid", at, &[(item, 1)]).await;
+    }
+    let request = ListOrdersRequest {
+        page_size: 1,
+        ..ListOrdersRequest::default()
+    };
+    let first = service
+        .orders_of(ana)
+        .list_orders(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let page_token = first.next_page_token;
+    let next = ListOrdersRequest {
+        page_size: 1,
+        page_token,
+        ..ListOrdersRequest::default()
+    };
+    let second = service
+        .orders_of(ana)
+        .list_orders(next.clone())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        (second.orders.len(), second.next_page_token.as_str()),
+        (1, "")
+    );
+    let stolen = service.orders_of(ben).list_orders(next).await;
+    assert_eq!(invalid_fields(stolen), ["page_token"]);
+}

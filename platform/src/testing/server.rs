@@ -10,7 +10,7 @@ use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt as _, net::TcpStream};
 
-use super::process::{children, is_alive};
+use super::process::{children, is_alive, record};
 use crate::config::{ServerUrl, environment};
 
 /// The script that runs a private server; `make up` and `make test` use it too.
@@ -141,14 +141,16 @@ impl Server {
             Kind::Redis => "redis",
             Kind::Nats => "nats",
         };
-        Command::new(SCRIPT)
+        let process = Command::new(SCRIPT)
             .arg(kind)
             .arg(self.directory.path())
             .arg(self.port.to_string())
             .stdout(log.try_clone().expect("one more handle of the log"))
             .stderr(log)
             .spawn()
-            .unwrap_or_else(|error| panic!("{SCRIPT}: {error}"))
+            .unwrap_or_else(|error| panic!("{SCRIPT}: {error}"));
+        record(Pid::from_child(&process), self.directory.path());
+        process
     }
 
     /// Waits for the first answer. False when the process ended instead.

@@ -80,12 +80,12 @@ async fn each_item_is_found_by_its_words_among_few_others() {
     let orders = &stores.orders;
     let missed = "SELECT count(*) FROM items i WHERE NOT EXISTS (
         SELECT FROM items f WHERE f.id = i.id
-           AND f.search @@ websearch_to_tsquery('english', i.title || ' ' || i.author))";
+           AND f.search @@ websearch_to_tsquery('catalogue', i.title || ' ' || i.author))";
     assert_eq!(ask::<i64>(orders, missed).await, 0);
     // A title and its author, taken together, name hardly any other book.
     let mistaken = "SELECT max(count) FROM (
         SELECT count(*) FROM (SELECT * FROM items ORDER BY id LIMIT 100) i JOIN items f
-            ON f.search @@ websearch_to_tsquery('english', i.title || ' ' || i.author)
+            ON f.search @@ websearch_to_tsquery('catalogue', i.title || ' ' || i.author)
          GROUP BY i.id) x";
     assert!(ask::<i64>(orders, mistaken).await <= 3);
     for (query, most) in [
@@ -94,7 +94,7 @@ async fn each_item_is_found_by_its_words_among_few_others() {
         ("witch prince", 100),
     ] {
         let found: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM items WHERE search @@ websearch_to_tsquery('english', $1)",
+            "SELECT count(*) FROM items WHERE search @@ websearch_to_tsquery('catalogue', $1)",
         )
         .bind(query)
         .fetch_one(&mut connect(orders).await)

@@ -130,3 +130,21 @@ async fn the_smallest_seed_of_all_works() {
         20
     );
 }
+
+#[tokio::test]
+async fn the_schema_stays_as_it_was() {
+    let constraints = "SELECT string_agg(
+            format('%s %s %s %s', conrelid::regclass, conname, convalidated, pg_get_constraintdef(oid)), ';'
+            ORDER BY conrelid::regclass::text, conname)
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace";
+    let stores = Stores::new().await;
+    let databases = [&stores.accounts, &stores.orders];
+    let mut before = Vec::new();
+    for database in databases {
+        before.push(ask::<String>(database, constraints).await);
+    }
+    stores.seed(&small()).await.unwrap();
+    for (database, before) in databases.into_iter().zip(before) {
+        assert_eq!(ask::<String>(database, constraints).await, before);
+    }
+}

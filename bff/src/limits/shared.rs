@@ -1,0 +1,228 @@
+use std::{
+    num::NonZeroU32,
+    sync::{
+        LazyLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use platform::redis::Redis;
+use redis::Script;
+
+use super::settings::Quota;
+
+static GCRA: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("gcra.lua")));
+
+/// For how long Redis isn't asked after it failed, in microseconds.
+const PAUSE: i64 = 1_000_000;
+
+/// Redis doesn't answer, or failed too lately to be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Away;
+
+/// What the shared bucket gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Grant {
+    /// How many cells; none when the bucket is empty.
+    pub cells: u32,
+    /// The bucket's theoretical arrival time, in microseconds since the epoch.
+    pub arrival: i64,
+}
+
+/// The buckets that all replicas share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    redis: Redis,
+    timeout: Duration,
+    /// When Redis is to be asked again, in microseconds since the epoch; 0 while
+    /// it answers.
+    pause_ends: AtomicI64,
+}
+
+impl Shared {
+    pub fn new(redis: Redis, timeout: Duration) -> Self {
+        Self {
+            redis,
+            timeout,
+            pause_ends: AtomicI64::new(0),
+        }
+    }
+
+    /// Whether Redis failed when it was last asked.
+    pub fn is_away(&self) -> bool {
+        self.pause_ends.load(Ordering::Relaxed) != 0
+    }
+
+    /// Takes up to `wanted` cells, at least one if there is any, out of the
+    /// bucket of that name.
+    pub async fn take(
+        &self,
+        name: &str,
+        quota: Quota,
+        wanted: NonZeroU32,
+        now: i64,
+    ) -> Result<Grant, Away> {
+        if !self.may_ask(now) {
+            return Err(Away);
+        }
+        let key = self.redis.key(&format!("limit:{name}"));
+        let mut redis = self.redis.hot();
+        let mut call = GCRA.key(key);
+        call.arg(now)
+            .arg(quota.interval())
+            .arg(quota.burst)
+            .arg(wanted);
+        let error = match tokio::time::timeout(self.timeout, call.invoke_async(&mut redis)).await {
+            Ok(Ok((cells, arrival))) => {
+                if self.pause_ends.swap(0, Ordering::Relaxed) != 0 {
+                    tracing::info!("limits are shared through redis again");
+                }
+                return Ok(Grant { cells, arrival });
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(elapsed) => elapsed.to_string(),
+        };
+        if self.pause_ends.swap(now + PAUSE, Ordering::Relaxed) == 0 {
+            tracing::warn!(%error, "redis is away: each replica limits by itself");
+        }
+        Err(Away)
+    }
+
+    /// Whether this call may ask: any while Redis answers; at the end of a pause
+    /// one, so that a hung server costs no more than one request its time.
+    fn may_ask(&self, now: i64) -> bool {
+        let ends = self.pause_ends.load(Ordering::Relaxed);
+        // A later end comes of a clock that was set back.
+        let pausing = (1..=PAUSE).contains(&(ends - now));
+        let relaxed = Ordering::Relaxed;
+        let turn = || {
+            self.pause_ends
+                .compare_exchange(ends, now + PAUSE, relaxed, relaxed)
+        };
+        ends == 0 || (!pausing && turn().is_ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use platform::{redis::RedisSettings, testing};
+    use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
+
+    use super::*;
+
+    const NOW: i64 = 1_900_000_000_000_000;
+
+    fn shared() -> Shared {
+        let settings = RedisSettings {
+            url: testing::redis_url(),
+            prefix: testing::unique_name(),
+            ..RedisSettings::default()
+        };
+        Shared::new(Redis::new(&settings).unwrap(), Duration::from_secs(5))
+    }
+
+    /// Intervals are long beside the test: Redis forgets full buckets by its own
+    /// clock.
+    fn quotas() -> impl Strategy<Value = Quota> {
+        (1_u32..=360, 1_u32..=1_000_000).prop_map(|(count, burst)| Quota {
+            count: count.try_into().unwrap(),
+            window_s: 3600,
+            burst: burst.try_into().unwrap(),
+        })
+    }
+
+    fn run<S: Strategy>(input: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+        let config = ProptestConfig {
+            cases: 64,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        };
+        TestRunner::new(config).run(input, test).unwrap();
+    }
+
+    #[test]
+    fn the_script_does_what_a_leaking_bucket_does() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let _context = runtime.enter();
+        let shared = shared();
+        // Parts of the time that a full burst takes, and parts of the burst.
+        let steps = vec((0.0..0.2_f64, 0.0..0.4_f64), 1..40);
+        run(&(quotas(), steps), |(quota, steps)| {
+            let name = testing::unique_name();
+            let (interval, burst) = (quota.interval(), i64::from(quota.burst.get()));
+            // The model holds what is missing, in microseconds.
+            let (mut now, mut missing) = (NOW, 0);
+            for (pause, wanted) in steps {
+                let pause = (pause * quota.refill() as f64) as i64;
+                let wanted = (wanted * burst as f64) as i64 + 1;
+                now += pause;
+                missing = (missing - pause).max(0);
+                let whole = burst - (missing + interval - 1) / interval;
+                let expected = match whole {
+                    0 => 0,
+                    _ => wanted.min(whole - (burst + 1) / 2).max(1),
+                };
+                missing += expected * interval;
+                let wanted = u32::try_from(wanted).unwrap().try_into().unwrap();
+                let grant = runtime
+                    .block_on(shared.take(&name, quota, wanted, now))
+                    .unwrap();
+                prop_assert_eq!(i64::from(grant.cells), expected);
+                prop_assert_eq!(grant.arrival, now + missing);
+            }
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn clocks_that_disagree_gain_no_more_than_they_are_apart() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let _context = runtime.enter();
+        let shared = shared();
+        let steps = vec((0.0..0.5_f64, 1..200_u32), 1..40);
+        run(&(quotas(), steps), |(quota, steps)| {
+            let name = testing::unique_name();
+            let mut granted = 0;
+            for (skew, wanted) in steps {
+                let now = NOW + (skew * quota.refill() as f64) as i64;
+                let wanted = wanted.try_into().unwrap();
+                let grant = runtime
+                    .block_on(shared.take(&name, quota, wanted, now))
+                    .unwrap();
+                granted += grant.cells;
+            }
+            let apart = quota.burst.get().div_ceil(2);
+            prop_assert!(granted <= quota.burst.get() + apart);
+            Ok(())
+        });
+    }
+
+    #[tokio::test]
+    async fn a_full_bucket_is_no_key() {
+        let shared = shared();
+        let quota = Quota {
+            count: NonZeroU32::new(60_000_000).unwrap(),
+            window_s: 60,
+            burst: NonZeroU32::new(10).unwrap(),
+        };
+        shared
+            .take("brief", quota, NonZeroU32::MIN, NOW)
+            .await
+            .unwrap();
+        let key = shared.redis.key("limit:brief");
+        let gone = async {
+            while redis::cmd("EXISTS")
+                .arg(&key)
+                .query_async(&mut shared.redis.hot())
+                .await
+                .unwrap()
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), gone)
+            .await
+            .unwrap();
+    }
+}
