@@ -2,7 +2,7 @@
 
 use std::{any::Any, time::Duration};
 
-use axum::{Router, response::Response};
+use axum::{Router, body::Body, response::Response};
 use http::{HeaderName, HeaderValue, Method, header};
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
@@ -17,6 +17,7 @@ pub fn around(router: Router, state: &AppState) -> Router {
             // Request id, client address, log line, metrics, problem bodies,
             // security headers, the limit on a request's time.
             .layer(Observe::new(state.clone()))
+            .map_response(|response: http::Response<_>| response.map(Body::new))
             .layer(CatchPanicLayer::custom(panicked))
             // Preflights are answered here, before anything counts them.
             .option_layer(cors(&state.settings.http.allowed_origins.0))
