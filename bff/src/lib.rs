@@ -8,8 +8,11 @@
 //! 3. [`edge::router`] finds its handler.
 //! 4. Extractors read it: [`edge::authenticate`] finds out who makes it,
 //!    [`edge::extract`] reads its fields and names every fault.
-//! 5. [`handlers`] call one function: of [`identity`], of [`accounts`].
-//! 6. What goes wrong becomes an [`edge::error::ApiError`], and that alone
+//! 5. [`handlers`] call one function: of [`identity`], of [`accounts`], of
+//!    [`screens`].
+//! 6. A screen fetches its parts at the same time, each from the [`cache`] or
+//!    through a guard from what is [`upstream`].
+//! 7. What goes wrong becomes an [`edge::error::ApiError`], and that alone
 //!    becomes an HTTP error.
 
 pub mod accounts;

@@ -40,28 +40,12 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let list: &[&[u8]] = &[b"accounts", caller.user_id.as_bytes()];
     let after = state.cursors.read(list, query.cursor.as_deref())?;
-    let limit = usize::from(query.limit.0);
     // One more tells whether there is another page.
     let rows = i64::from(query.limit.0) + 1;
-    let mut items = state
-        .sources
-        .accounts
-        .list(context.deadline, caller.user_id, after, rows)
-        .await?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let last = items
-        .last()
-        .filter(|_| more)
-        .map(|last| state.cursors.make(list, last.id));
-    tagged(
-        &known,
-        &Page {
-            items,
-            next_cursor: last,
-        },
-        PRIVATE,
-    )
+    let (from, deadline) = (&state.sources.accounts, context.deadline);
+    let accounts = from.list(deadline, caller.user_id, after, rows).await?;
+    let cursor = |last: &Account| state.cursors.make(list, last.id);
+    tagged(&known, &Page::cut(accounts, query.limit.0, cursor), PRIVATE)
 }
 
 /// One of the caller's accounts, closed ones too.

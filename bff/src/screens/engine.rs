@@ -191,7 +191,7 @@ impl Inner {
             metrics.count(outcome.status(), Some(Source::L1));
             return ready(Ok(outcome)).left_future();
         }
-        let span = tracing::info_span!("part", part = part.name);
+        let span = tracing::debug_span!("part", part = part.name);
         let began = Instant::now();
         let work = async move {
             let result = self.resolve(part, subject, whole, trail).await;

@@ -13,6 +13,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tower::retry::budget::{Budget as _, TpsBudget};
+use tracing::Instrument as _;
 
 use super::{
     CallError, Deadline,
@@ -49,6 +50,7 @@ pub type Budget = Arc<TpsBudget>;
 /// The guard of one method. It is shared by all who call the method.
 #[derive(Debug)]
 pub struct Guard {
+    name: [&'static str; 2],
     policy: Policy,
     permits: Semaphore,
     breaker: Breaker,
@@ -65,22 +67,24 @@ enum Kind {
 }
 
 impl Guard {
-    /// Guards `method` of `upstream`, which are labels of its metrics.
+    /// Guards a method; `name` is the upstream and the method, as its metrics
+    /// are labelled.
     #[must_use]
     pub fn new(
-        [upstream, method]: [&'static str; 2],
+        name: [&'static str; 2],
         policy: Policy,
         breaker: &BreakerSettings,
         budget: Budget,
         clock: SharedClock,
     ) -> Self {
         Self {
+            name,
             policy,
             permits: Semaphore::new(policy.concurrency),
-            breaker: Breaker::new([upstream, method], breaker, clock),
+            breaker: Breaker::new(name, breaker, clock),
             p95: P95::default(),
             budget,
-            metrics: GuardMetrics::new(upstream, method),
+            metrics: GuardMetrics::new(name),
         }
     }
 
@@ -159,7 +163,11 @@ impl Guard {
         let _permit = self.permit(deadline, kind).await.inspect_err(rejected)?;
         let attempt = Attempt::begin(self, kind);
         let given = deadline.remaining();
-        let outcome = deadline.limit(call()).await;
+        let [upstream, method] = self.name;
+        let span = tracing::debug_span!("call", upstream, method, ?kind);
+        // Within the span too is what is done before anything is waited for.
+        let work = span.in_scope(call).instrument(span);
+        let outcome = deadline.limit(work).await;
         attempt.end(&outcome);
         pass.tell(match &outcome {
             Ok(_) => Verdict::Success,
@@ -183,6 +191,7 @@ impl Guard {
             Kind::Hedge => Duration::ZERO,
             Kind::First | Kind::Retry => self.policy.wait.min(deadline.remaining()),
         };
+        let _waiting = Raised::new(&self.metrics.waiting);
         match timeout(wait, self.permits.acquire()).await {
             Ok(permit) => Ok(permit.expect("the semaphore is never closed")),
             Err(_) => Err(CallError::Overloaded { retry_after: None }),
@@ -193,6 +202,7 @@ impl Guard {
 /// A call in flight.
 struct Attempt<'a> {
     guard: &'a Guard,
+    _in_flight: Raised<'a>,
     started: Instant,
     ended: bool,
 }
@@ -200,9 +210,9 @@ struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     fn begin(guard: &'a Guard, kind: Kind) -> Self {
         guard.metrics.attempts[kind as usize].increment(1);
-        guard.metrics.in_flight.increment(1.0);
         Self {
             guard,
+            _in_flight: Raised::new(&guard.metrics.in_flight),
             started: Instant::now(),
             ended: false,
         }
@@ -227,10 +237,25 @@ impl<'a> Attempt<'a> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        self.guard.metrics.in_flight.decrement(1.0);
         if !self.ended {
             self.guard.p95.observe_longer_than(self.started.elapsed());
         }
+    }
+}
+
+/// One more in a gauge, until it is dropped.
+struct Raised<'a>(&'a Gauge);
+
+impl<'a> Raised<'a> {
+    fn new(gauge: &'a Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
     }
 }
 
@@ -241,11 +266,13 @@ struct GuardMetrics {
     /// Calls that were not made: the circuit was open or the bulkhead full.
     rejected: Counter,
     in_flight: Gauge,
+    /// Calls that wait for their turn.
+    waiting: Gauge,
     durations: [Histogram; 4],
 }
 
 impl GuardMetrics {
-    fn new(upstream: &'static str, method: &'static str) -> Self {
+    fn new([upstream, method]: [&'static str; 2]) -> Self {
         let attempts = ["first", "retry", "hedge"].map(|kind| {
             counter!("upstream_attempts_total", "upstream" => upstream, "method" => method, "kind" => kind)
         });
@@ -257,6 +284,7 @@ impl GuardMetrics {
             durations,
             rejected: counter!("upstream_rejected_total", "upstream" => upstream, "method" => method),
             in_flight: gauge!("upstream_in_flight", "upstream" => upstream, "method" => method),
+            waiting: gauge!("upstream_waiting", "upstream" => upstream, "method" => method),
         }
     }
 }

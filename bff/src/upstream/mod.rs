@@ -9,6 +9,7 @@ mod error;
 mod guard;
 mod latency;
 mod orders;
+mod rpc;
 mod settings;
 mod status;
 pub mod view;

@@ -1,14 +1,13 @@
 use std::{sync::Arc, time::Duration};
 
-use platform::{clock::SharedClock, currency::Currency, trace::current_traceparent};
+use platform::{clock::SharedClock, currency::Currency};
 use proto::orders::v1::{
     GetItemRequest, GetOrderRequest, ListItemsRequest, ListOrdersRequest,
     ListRecommendationsRequest, OrderState, catalog_service_client::CatalogServiceClient,
     order_service_client::OrderServiceClient,
 };
 use tonic::{
-    Request, Response, Status,
-    metadata::{Ascii, MetadataMap, MetadataValue},
+    Request,
     transport::{Channel, Endpoint},
 };
 use tonic_health::pb::{
@@ -17,7 +16,7 @@ use tonic_health::pb::{
 use uuid::Uuid;
 
 use super::{
-    Budget, CallError, Context, Guard, OrdersSettings, Policy,
+    Budget, CallError, Context, Guard, OrdersSettings, Policy, rpc,
     view::{self, Item, ItemQuery, Order, Page},
 };
 use crate::identity::{Caller, token::Tokens};
@@ -96,7 +95,10 @@ impl Orders {
         currency: Option<Currency>,
     ) -> Result<Item, CallError> {
         let Inner {
-            catalog, get_item, ..
+            catalog,
+            tokens,
+            get_item,
+            ..
         } = &*self.0;
         let id = id.to_string();
         let message = GetItemRequest {
@@ -107,7 +109,7 @@ impl Orders {
             let mut client = catalog.clone();
             async move { client.get_item(request).await }
         };
-        self.call(get_item, context, None, message, send)
+        rpc::call(tokens, get_item, context, None, message, send)
             .await?
             .try_into()
     }
@@ -123,6 +125,7 @@ impl Orders {
     ) -> Result<Page<Item>, CallError> {
         let Inner {
             catalog,
+            tokens,
             list_items,
             ..
         } = &*self.0;
@@ -141,7 +144,7 @@ impl Orders {
             let mut client = catalog.clone();
             async move { client.list_items(request).await }
         };
-        let answer = self.call(list_items, context, None, message, send).await?;
+        let answer = rpc::call(tokens, list_items, context, None, message, send).await?;
         page(answer.items, answer.next_page_token)
     }
 
@@ -157,6 +160,7 @@ impl Orders {
     ) -> Result<Vec<Item>, CallError> {
         let Inner {
             catalog,
+            tokens,
             list_recommendations,
             ..
         } = &*self.0;
@@ -168,9 +172,15 @@ impl Orders {
             let mut client = catalog.clone();
             async move { client.list_recommendations(request).await }
         };
-        let answer = self
-            .call(list_recommendations, context, Some(caller), message, send)
-            .await?;
+        let answer = rpc::call(
+            tokens,
+            list_recommendations,
+            context,
+            Some(caller),
+            message,
+            send,
+        )
+        .await?;
         answer.items.into_iter().map(TryInto::try_into).collect()
     }
 
@@ -185,14 +195,17 @@ impl Orders {
         id: Uuid,
     ) -> Result<Order, CallError> {
         let Inner {
-            orders, get_order, ..
+            orders,
+            tokens,
+            get_order,
+            ..
         } = &*self.0;
         let message = GetOrderRequest { id: id.to_string() };
         let send = |request| {
             let mut client = orders.clone();
             async move { client.get_order(request).await }
         };
-        self.call(get_order, context, Some(caller), message, send)
+        rpc::call(tokens, get_order, context, Some(caller), message, send)
             .await?
             .try_into()
     }
@@ -211,6 +224,7 @@ impl Orders {
     ) -> Result<Page<Order>, CallError> {
         let Inner {
             orders,
+            tokens,
             list_orders,
             ..
         } = &*self.0;
@@ -224,9 +238,7 @@ impl Orders {
             let mut client = orders.clone();
             async move { client.list_orders(request).await }
         };
-        let answer = self
-            .call(list_orders, context, Some(caller), message, send)
-            .await?;
+        let answer = rpc::call(tokens, list_orders, context, Some(caller), message, send).await?;
         page(answer.orders, answer.next_page_token)
     }
 
@@ -242,59 +254,6 @@ impl Orders {
             Ok(answer) => Err(answer.get_ref().status().as_str_name().to_owned()),
             Err(status) => Err(format!("{:?}", status.code())),
         }
-    }
-
-    async fn call<M, A, F>(
-        &self,
-        guard: &Guard,
-        context: &Context,
-        caller: Option<&Caller>,
-        message: M,
-        send: impl Fn(Request<M>) -> F,
-    ) -> Result<A, CallError>
-    where
-        M: Clone,
-        F: Future<Output = Result<Response<A>, Status>>,
-    {
-        let metadata = self.metadata(context, caller)?;
-        let call = || {
-            let mut request = Request::new(message.clone());
-            *request.metadata_mut() = metadata.clone();
-            request.set_timeout(context.deadline.remaining());
-            let answer = send(request);
-            async { Ok(answer.await?.into_inner()) }
-        };
-        guard.call(context.deadline, call).await
-    }
-
-    /// Everything that travels with a call beside its message and time limit.
-    fn metadata(
-        &self,
-        context: &Context,
-        caller: Option<&Caller>,
-    ) -> Result<MetadataMap, CallError> {
-        let token = self
-            .0
-            .tokens
-            .for_orders(caller)
-            .map_err(CallError::internal)?;
-        let token = format!("Bearer {token}")
-            .parse::<MetadataValue<Ascii>>()
-            .map_err(CallError::internal)?;
-        let mut metadata = MetadataMap::with_capacity(4);
-        metadata.insert("authorization", token);
-        let mut insert =
-            |name, value: &[u8]| value.try_into().map(|value| metadata.insert(name, value));
-        if let Some(id) = &context.trail.request_id {
-            let _ = insert("x-request-id", id.as_bytes());
-        }
-        // A trace that is recorded here goes on from this span.
-        if let Some(here) = current_traceparent() {
-            let _ = insert("traceparent", here.as_bytes());
-        } else if let Some(theirs) = &context.trail.traceparent {
-            let _ = insert("traceparent", theirs.as_bytes());
-        }
-        Ok(metadata)
     }
 }
 

@@ -22,6 +22,20 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// The first `limit` rows. `cursor` makes the next page's from the last of
+    /// them, when there are more.
+    pub fn cut(mut rows: Vec<T>, limit: u8, cursor: impl FnOnce(&T) -> String) -> Self {
+        let more = rows.len() > limit.into();
+        rows.truncate(limit.into());
+        let next_cursor = rows.last().filter(|_| more).map(cursor);
+        Self {
+            items: rows,
+            next_cursor,
+        }
+    }
+}
+
 /// Something that can be bought.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Item {

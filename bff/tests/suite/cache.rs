@@ -42,7 +42,7 @@ struct Replicas {
 
 fn user_id(user: u8) -> Uuid {
     // Apart in their low bits, as the random part of a UUIDv7 is.
-    Uuid::from_u128((u128::from(user) << 64) | u128::from(user) * 7_919)
+    Uuid::from_u64_pair(user.into(), u64::from(user) * 7_919)
 }
 
 fn key(user: u8) -> Key {
@@ -183,7 +183,7 @@ async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nobody_sees_someone_elses_value_or_one_that_was_told_to_be_old(steps in steps()) {

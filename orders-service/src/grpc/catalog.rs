@@ -79,7 +79,7 @@ impl Catalog {
         let filter = &query.filter;
         let now = self.clock.now();
         let mut reading = self.database.read(call.deadline).await?;
-        let few = lists::few(&mut *reading, filter).await?;
+        let few = lists::few(&mut *reading, &query).await?;
         let few = few.as_deref();
         macro_rules! listed {
             ($list:path) => {{

@@ -2,8 +2,7 @@
 //!
 //! Of an order, an index knows which item comes next, but not whether it is one
 //! that was asked for. So the items that have a text or a tag are found first,
-//! when they are a few, two thousand at most. Of more, one in fifty or so, the
-//! next one that has it is never far.
+//! when they are [`few`]. Where they are more, the next one is never far.
 
 use chrono::{DateTime, Utc};
 use platform::currency::Currency;
@@ -11,14 +10,14 @@ use rust_decimal::Decimal;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use crate::domain::{ItemFilter, Position, SearchText, Tag};
+use crate::domain::{ItemFilter, ItemOrder, ItemQuery, Position, SearchText, Tag};
 
 /// Which items are meant, and which part of their list.
 #[derive(Debug)]
 pub struct Part<'a, K> {
     /// The filter.
     pub filter: &'a ItemFilter,
-    /// The items with the filter's text and tag, when they are [`few`].
+    /// The items with its text and tag, when they are [`few`].
     pub few: Option<&'a [Uuid]>,
     /// Whose prices count.
     pub now: DateTime<Utc>,
@@ -208,19 +207,28 @@ pub async fn relevance(
     )
 }
 
-/// The items with the filter's text and tag, when they are few; nothing when
-/// they are more, or all. When hardly an item has the words as they are
-/// written, items whose title or author is similar to them are found too.
+/// The items with the query's text and tag, when they are few; nothing when
+/// they are more, or all. Ordered by price, more are few: what an item is about
+/// and what it costs go together, so that the cheapest of the dearest kind is
+/// far along the index.
+///
+/// When hardly an item has the words as they are
+/// written, up to five hundred are found too whose title or author is similar.
 ///
 /// # Errors
 /// What the database says.
 pub async fn few(
     executor: impl PgExecutor<'_>,
-    filter: &ItemFilter,
+    query: &ItemQuery,
 ) -> Result<Option<Vec<Uuid>>, sqlx::Error> {
+    let filter = &query.filter;
     if filter.text.is_none() && filter.tag.is_none() {
         return Ok(None);
     }
+    let most = match query.order {
+        ItemOrder::PriceAscending | ItemOrder::PriceDescending => 10_000,
+        ItemOrder::Newest | ItemOrder::Bestselling | ItemOrder::Relevance => 2_000,
+    };
     sqlx::query_scalar!(
         // A word that stands in half of all titles makes none of them similar.
         r#"WITH exact AS MATERIALIZED (
@@ -228,13 +236,13 @@ pub async fn few(
                WHERE deleted_at IS NULL
                  AND ($1::text IS NULL OR search @@ websearch_to_tsquery('catalogue', $1))
                  AND ($2::text IS NULL OR tags @> ARRAY[$2])
-               LIMIT 2001),
+               LIMIT $3::bigint + 1),
            telling AS MATERIALIZED (
                SELECT COALESCE(string_agg(word, ' ') FILTER
                    (WHERE to_tsvector('catalogue', word) <> ''), $1) AS words
                FROM regexp_split_to_table($1, '\s+') AS word)
            SELECT CASE
-               WHEN (SELECT count(*) FROM exact) > 2000 THEN NULL
+               WHEN (SELECT count(*) FROM exact) > $3 THEN NULL
                WHEN $1 IS NULL OR (SELECT count(*) FROM exact) >= 5
                THEN ARRAY(SELECT id FROM exact)
                ELSE ARRAY(
@@ -244,10 +252,11 @@ pub async fn few(
                     WHERE deleted_at IS NULL
                       AND (SELECT words FROM telling) <% (title || ' ' || author)
                       AND ($2::text IS NULL OR tags @> ARRAY[$2])
-                    LIMIT 2000))
+                    LIMIT 500))
                END"#,
         text(filter),
         tag(filter),
+        most,
     )
     .fetch_one(executor)
     .await

@@ -104,12 +104,7 @@ impl Program {
     }
 
     fn terminate(&self) {
-        let id = self.child.id().expect("it runs").to_string();
-        let killed = std::process::Command::new("kill")
-            .args(["-TERM", &id])
-            .status()
-            .unwrap();
-        assert!(killed.success());
+        platform::testing::terminate(self.child.id().expect("it runs"));
     }
 }
 

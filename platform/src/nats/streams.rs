@@ -70,10 +70,19 @@ impl Nats {
         for stream in Stream::ALL {
             let config = self.stream_config(stream);
             let name = config.name.clone();
-            self.jetstream
-                .create_or_update_stream(config)
+            self.ensure_stream(config)
                 .await
                 .with_context(|| format!("stream {name}"))?;
+        }
+        Ok(())
+    }
+
+    /// Updates a stream only when it isn't as it should be: nats-server 2.9
+    /// crashes on an update of a stream that another process is just making.
+    async fn ensure_stream(&self, config: Config) -> anyhow::Result<()> {
+        let stream = self.jetstream.get_or_create_stream(config.clone()).await?;
+        if !is_as_set(&stream.cached_info().config, &config) {
+            self.jetstream.update_stream(config).await?;
         }
         Ok(())
     }
@@ -109,4 +118,18 @@ impl Nats {
             ..Config::default()
         }
     }
+}
+
+/// Whether a stream has every setting that [`Nats::ensure_streams`] gives it. The
+/// server fills in the others, so the two are never equal.
+fn is_as_set(stream: &Config, wanted: &Config) -> bool {
+    let set = |config: &Config| {
+        (
+            config.subjects.clone(),
+            (config.retention, config.discard, config.storage),
+            (config.max_messages, config.num_replicas),
+            (config.max_age, config.duplicate_window),
+        )
+    };
+    set(stream) == set(wanted)
 }

@@ -12,6 +12,7 @@ mod server;
 
 pub use clock::ManualClock;
 pub use database::Database;
+pub use process::terminate;
 pub use server::Server;
 
 use crate::config::ServerUrl;

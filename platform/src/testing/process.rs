@@ -1,6 +1,6 @@
 use std::{fs, path::Path};
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// What the kernel says of a process.
 struct Stat {
@@ -35,6 +35,15 @@ pub(super) fn children(parent: Pid) -> Vec<Pid> {
 /// A process that has ended but that nobody has asked about isn't alive.
 pub(super) fn is_alive(pid: &Pid) -> bool {
     stat(*pid).is_some_and(|stat| stat.state != "Z")
+}
+
+/// Asks a program that a test started to end (SIGTERM).
+///
+/// # Panics
+/// When there is no such process, or it isn't ours.
+pub fn terminate(process_id: u32) {
+    let pid = i32::try_from(process_id).ok().and_then(Pid::from_raw);
+    kill_process(pid.expect("a process id"), Signal::TERM).expect("it runs");
 }
 
 /// Notes in `directory` which process is at work there, as `deploy/local` reads

@@ -223,6 +223,28 @@ async fn a_first_client_that_leaves_fails_nobody_and_the_last_one_stops_the_work
     );
 }
 
+#[tokio::test]
+async fn metrics_tell_how_parts_and_calls_came_out() {
+    let stage = Stage::new().await;
+    stage.home().await.unwrap();
+    stage.home().await.unwrap();
+    let metrics = platform::telemetry::metrics_handle().render();
+    for series in [
+        r#"part_requests_total{screen="home",part="orders",status="ok",source="live"}"#,
+        r#"part_requests_total{screen="home",part="orders",status="ok",source="l1"}"#,
+        r#"part_duration_seconds_count{screen="home",part="profile",source="live"}"#,
+        r#"upstream_attempts_total{upstream="orders",method="list_orders",kind="first"}"#,
+        r#"upstream_request_duration_seconds_count{upstream="accounts",method="read",outcome="ok"}"#,
+        r#"upstream_breaker_state{upstream="orders",method="list_orders"}"#,
+        r#"upstream_in_flight{upstream="redis",method="cache"}"#,
+        r#"cache_requests_total{tier="l1",outcome="hit"}"#,
+        r#"cache_requests_total{tier="l2",outcome="miss"}"#,
+        r#"cache_bytes{tier="l1"}"#,
+    ] {
+        assert!(metrics.contains(series), "{series}");
+    }
+}
+
 #[test]
 fn the_document_names_every_part() {
     use bff::screens::home::{HomeData, HomeParts};

@@ -1,0 +1,201 @@
+//! What is measured, in which order.
+
+use std::time::Duration;
+
+use super::{
+    Arguments,
+    generator::{self, Latencies, Throughput},
+    process::Process,
+    report, sign_ins,
+    stand::{HOME, Stand},
+    tokens,
+    users::{Person, User},
+    visitor::{Script, Visitor, get},
+};
+
+const WARM_UP: Duration = Duration::from_millis(700);
+
+/// Something that is asked for, again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Floor,
+    HomeCached,
+    FanOut,
+    HomeUncached,
+    NotModified,
+    Item,
+    Refresh,
+    HomeWithoutOrders,
+}
+
+use Subject::{
+    FanOut, Floor, HomeCached, HomeUncached, HomeWithoutOrders, Item, NotModified, Refresh,
+};
+
+impl Subject {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "the floor",
+            Self::HomeCached => "home, cached",
+            Self::FanOut => "the hand-written fan-out",
+            Self::HomeUncached => "home, uncached",
+            Self::NotModified => "home, 304",
+            Self::Item => "item, signed out",
+            Self::Refresh => "refresh",
+            Self::HomeWithoutOrders => "home, uncached, orders killed",
+        }
+    }
+
+    /// What it is compared with, and the share of its throughput that is wanted.
+    pub(crate) const fn reference(self) -> Option<(Self, Option<f64>)> {
+        match self {
+            Self::HomeCached => Some((Floor, Some(0.60))),
+            Self::HomeUncached => Some((FanOut, Some(0.75))),
+            Self::NotModified | Self::Item => Some((Floor, None)),
+            _ => None,
+        }
+    }
+
+    fn process(self, stand: &Stand) -> &Process {
+        match self {
+            Self::Floor => &stand.floor,
+            Self::FanOut => &stand.fan_out,
+            Self::HomeUncached | Self::HomeWithoutOrders => &stand.uncached,
+            _ => &stand.cached,
+        }
+    }
+
+    const fn expected(self) -> u16 {
+        match self {
+            Self::NotModified => 304,
+            _ => 200,
+        }
+    }
+
+    async fn script(self, stand: &Stand, user: &User, other: &Person) -> anyhow::Result<Script> {
+        let bearer = user.bearer();
+        let signed_in = ("authorization", bearer.as_str());
+        Ok(Script::Same(match self {
+            Self::Floor => get("/", &[signed_in]),
+            Self::FanOut => get(&format!("/home/{}", user.id), &[signed_in]),
+            Self::Item => get(&format!("/v1/items/{}", stand.item), &[]),
+            Self::Refresh => {
+                let pair = other.sign_in(stand.cached.address).await?;
+                return Ok(Script::Refresh(pair.refresh));
+            }
+            Self::HomeCached | Self::HomeUncached | Self::HomeWithoutOrders => {
+                get(HOME, &[signed_in])
+            }
+            Self::NotModified => {
+                let ask = Script::Same(get(HOME, &[signed_in]));
+                let mut visitor = Visitor::connect(stand.cached.address, ask).await?;
+                let answer = visitor.ask().await?;
+                let known = answer.header("etag").unwrap_or("none").to_owned();
+                get(HOME, &[signed_in, ("if-none-match", &known)])
+            }
+        }))
+    }
+
+    async fn visitors(self, stand: &Stand) -> anyhow::Result<Vec<Visitor>> {
+        let people = &stand.people;
+        let mut visitors = Vec::with_capacity(people.users.len());
+        for (user, other) in people.users.iter().zip(&people.others) {
+            let script = self.script(stand, user, other).await?;
+            visitors.push(Visitor::connect(self.process(stand).address, script).await?);
+        }
+        Ok(visitors)
+    }
+}
+
+/// Everything that was found about a subject, a value for each round.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) subject: Subject,
+    pub(crate) throughput: Vec<Throughput>,
+    pub(crate) latencies: Vec<Latencies>,
+}
+
+/// Everything that was found.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    pub(crate) subjects: Vec<Finding>,
+    pub(crate) verification: tokens::Verification,
+    pub(crate) sign_ins: sign_ins::SignIns,
+    /// Of the edge with its cache, in bytes.
+    pub(crate) idle_memory: u64,
+    pub(crate) peak_memory: u64,
+    pub(crate) home_bytes: usize,
+}
+
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let time = Duration::from_secs(arguments.seconds);
+    let verification = tokens::measure()?;
+    let mut stand = Stand::start(arguments.connections).await?;
+    let wanted = |subject: &Subject| subject.name().contains(&arguments.only);
+    let alive = [
+        Floor,
+        HomeCached,
+        FanOut,
+        HomeUncached,
+        NotModified,
+        Item,
+        Refresh,
+    ];
+    let alive: Vec<Subject> = alive.into_iter().filter(wanted).collect();
+    let mut subjects = measure(&stand, &alive, arguments.rounds, time).await?;
+
+    let sign_ins = sign_ins::measure(&stand, arguments.rounds, time).await?;
+    let peak_memory = stand.cached.memory()?.peak;
+
+    stand.orders.kill()?;
+    let dead: Vec<Subject> = [HomeWithoutOrders].into_iter().filter(wanted).collect();
+    subjects.extend(measure(&stand, &dead, arguments.rounds, time).await?);
+
+    report::print(&Findings {
+        subjects,
+        verification,
+        sign_ins,
+        idle_memory: stand.idle_memory,
+        peak_memory,
+        home_bytes: stand.home_bytes,
+    });
+    Ok(())
+}
+
+/// Throughput of all in turn, again and again, then latency likewise at half
+/// of what each was capable of.
+async fn measure(
+    stand: &Stand,
+    subjects: &[Subject],
+    rounds: usize,
+    time: Duration,
+) -> anyhow::Result<Vec<Finding>> {
+    let finding = |subject: &Subject| Finding {
+        subject: *subject,
+        throughput: Vec::new(),
+        latencies: Vec::new(),
+    };
+    let mut findings: Vec<Finding> = subjects.iter().map(finding).collect();
+    for round in 0..rounds {
+        for finding in &mut findings {
+            let subject = finding.subject;
+            report::progress(&format!("{}, round {}", subject.name(), round + 1));
+            let (visitors, process) = (subject.visitors(stand).await?, subject.process(stand));
+            let expected = subject.expected();
+            let found = generator::closed(visitors, process, expected, WARM_UP, time).await?;
+            finding.throughput.push(found);
+        }
+    }
+    for _ in 0..rounds {
+        for finding in &mut findings {
+            let subject = finding.subject;
+            let rate =
+                report::median(finding.throughput.iter().map(|found| found.per_second)) / 2.0;
+            report::progress(&format!("{} at {rate:.0}/s", subject.name()));
+            let visitors = subject.visitors(stand).await?;
+            let found = generator::open(visitors, rate, subject.expected(), time).await?;
+            finding.latencies.push(found);
+        }
+    }
+    Ok(findings)
+}

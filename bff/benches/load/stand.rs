@@ -1,0 +1,210 @@
+//! Everything that is measured, running: private servers, filled databases, the
+//! orders service, the edge with its cache and without, and both references.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use anyhow::{Context as _, ensure};
+use bff::identity::keys::KeyFile;
+use chrono::TimeDelta;
+use migrator::Store;
+use platform::{
+    clock::{Clock as _, SystemClock},
+    testing::{Database, Server},
+};
+use tempfile::TempDir;
+
+use super::{
+    process::{Process, free_address},
+    settings::Surroundings,
+    users::{self, People, User},
+    visitor::{Script, Visitor, get},
+};
+
+/// The path of the home screen.
+pub(crate) const HOME: &str = "/v1/screens/home";
+
+#[derive(Debug)]
+pub(crate) struct Stand {
+    pub(crate) floor: Process,
+    pub(crate) fan_out: Process,
+    pub(crate) orders: Process,
+    pub(crate) cached: Process,
+    pub(crate) uncached: Process,
+    pub(crate) people: People,
+    /// An item that is in the catalogue.
+    pub(crate) item: uuid::Uuid,
+    /// How long the floor's answer is, in bytes.
+    pub(crate) home_bytes: usize,
+    /// Memory of an edge that nobody has asked anything, in bytes.
+    pub(crate) idle_memory: u64,
+    _directory: TempDir,
+    _servers: [Server; 3],
+}
+
+impl Stand {
+    pub(crate) async fn start(connections: usize) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let (postgres, redis, nats) =
+            tokio::join!(Server::postgres(), Server::redis(), Server::nats());
+        let accounts = database(&postgres, Store::Accounts).await;
+        let orders = database(&postgres, Store::Orders).await;
+        seed(&accounts, &orders).await?;
+        let (keys, public_keys) = key_files(&directory)?;
+        let around = Surroundings {
+            accounts: &accounts,
+            orders: &orders,
+            redis: redis.url(),
+            nats: nats.url(),
+            orders_address: free_address()?,
+            keys: &keys,
+            public_keys: &public_keys,
+            directory: directory.path(),
+        };
+        let starter = Starter(&directory);
+        let itself = std::env::current_exe()?;
+
+        let mut command = Command::new(&itself);
+        command.arg("orders");
+        let address = around.orders_address;
+        let orders_service = starter
+            .start("orders", address, command, &around.of_orders()?)
+            .await?;
+        let cached = starter.edge("cached", &around, true).await?;
+        let uncached = starter.edge("uncached", &around, false).await?;
+        let idle_memory = cached.memory()?.now;
+
+        let people = users::prepare(&accounts, cached.address, connections).await?;
+        let home = usual_home(&cached, &people.users).await?;
+        let body = directory.path().join("home.json");
+        fs::write(&body, &home)?;
+
+        let address = free_address()?;
+        let mut command = Command::new(&itself);
+        command
+            .arg("floor")
+            .arg(address.port().to_string())
+            .arg(&body);
+        let floor = starter.start("floor", address, command, &[]).await?;
+
+        let address = free_address()?;
+        let mut command = Command::new(&itself);
+        command
+            .arg("fan-out")
+            .arg(address.port().to_string())
+            .arg(accounts.url_as("accounts_app").expose().as_str())
+            .arg(format!("http://{}", around.orders_address))
+            .arg(&keys);
+        let fan_out = starter.start("fan-out", address, command, &[]).await?;
+
+        Ok(Self {
+            floor,
+            fan_out,
+            orders: orders_service,
+            cached,
+            uncached,
+            people,
+            item: any_item(&orders).await?,
+            home_bytes: home.len(),
+            idle_memory,
+            _directory: directory,
+            _servers: [postgres, redis, nats],
+        })
+    }
+}
+
+struct Starter<'a>(&'a TempDir);
+
+impl Starter<'_> {
+    async fn start(
+        &self,
+        name: &'static str,
+        address: std::net::SocketAddr,
+        command: Command,
+        variables: &[(String, String)],
+    ) -> anyhow::Result<Process> {
+        let directory = self.0.path();
+        let mut process = Process::start(name, address, command, variables, directory)?;
+        process.ready(directory).await?;
+        Ok(process)
+    }
+
+    async fn edge(
+        &self,
+        name: &'static str,
+        around: &Surroundings<'_>,
+        cached: bool,
+    ) -> anyhow::Result<Process> {
+        let address = free_address()?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bff"));
+        command.arg("serve");
+        let variables = around.of_edge(address, cached)?;
+        self.start(name, address, command, &variables).await
+    }
+}
+
+async fn database(server: &Server, store: Store) -> Database {
+    Database::create_on(
+        server.url(),
+        &format!("{store:?}_template").to_lowercase(),
+        {
+            async |url| {
+                migrator::up(store, &url).await.expect("the migrations run");
+            }
+        },
+    )
+    .await
+}
+
+async fn seed(accounts: &Database, orders: &Database) -> anyhow::Result<()> {
+    let parameters = seeder::Parameters {
+        seed: 42,
+        users: 200,
+        items: 2_000,
+        orders: 5_000,
+        as_of: SystemClock.now(),
+        demo_user: true,
+    };
+    let (accounts, orders) = (accounts.superuser_url(), orders.superuser_url());
+    seeder::seed(&parameters, &accounts, &orders, &seeder::Progress::none()).await?;
+    Ok(())
+}
+
+fn key_files(directory: &TempDir) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let mut keys = KeyFile::default();
+    keys.generate(SystemClock.now() - TimeDelta::hours(1), TimeDelta::days(90))?;
+    let secret = directory.path().join("keys.json");
+    fs::write(&secret, serde_json::to_vec(&keys)?)?;
+    let public = directory.path().join("public.json");
+    fs::write(&public, serde_json::to_vec(&keys.public_keys()?)?)?;
+    Ok((secret, public))
+}
+
+/// The home screen whose length is the median of everyone's. It is asked for
+/// twice, so that it comes from memory.
+async fn usual_home(edge: &Process, users: &[User]) -> anyhow::Result<Vec<u8>> {
+    let mut homes = Vec::with_capacity(users.len());
+    for user in users {
+        let request = get(HOME, &[("authorization", &user.bearer())]);
+        let mut visitor = Visitor::connect(edge.address, Script::Same(request)).await?;
+        visitor.ask().await?;
+        let answer = visitor.ask().await?;
+        let home = String::from_utf8_lossy(answer.body);
+        ensure!(answer.status == 200, "{}{home}", answer.head);
+        ensure!(home.ends_with("\"complete\":true}"), "{home}");
+        homes.push(answer.body.to_vec());
+    }
+    homes.sort_by_key(Vec::len);
+    Ok(homes.swap_remove(homes.len() / 2))
+}
+
+async fn any_item(orders: &Database) -> anyhow::Result<uuid::Uuid> {
+    use sqlx::Connection as _;
+
+    let url = orders.superuser_url();
+    let mut database = sqlx::PgConnection::connect(url.expose().as_str()).await?;
+    let item = sqlx::query_scalar("SELECT id FROM items ORDER BY id LIMIT 1")
+        .fetch_optional(&mut database)
+        .await?;
+    database.close().await?;
+    item.context("no item was seeded")
+}

@@ -1,0 +1,135 @@
+//! One visitor: a connection, and what is asked over it. HTTP/1.1 written and
+//! read by hand, because the load shares the cores with what it measures.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, bail, ensure};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+/// What a visitor asks, again and again.
+#[derive(Debug, Clone)]
+pub(crate) enum Script {
+    /// The same each time.
+    Same(Bytes),
+    /// A new pair of tokens for the one before.
+    Refresh(String),
+}
+
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    stream: TcpStream,
+    script: Script,
+    buffer: BytesMut,
+}
+
+/// An answer; its body is in the visitor's buffer.
+#[derive(Debug)]
+pub(crate) struct Answer<'a> {
+    pub(crate) status: u16,
+    pub(crate) head: &'a str,
+    pub(crate) body: &'a [u8],
+}
+
+impl Visitor {
+    pub(crate) async fn connect(address: SocketAddr, script: Script) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            script,
+            buffer: BytesMut::with_capacity(64 * 1024),
+        })
+    }
+
+    /// Asks once, and reads the answer to its end.
+    pub(crate) async fn ask(&mut self) -> anyhow::Result<Answer<'_>> {
+        let request = match &self.script {
+            Script::Same(request) => request.clone(),
+            Script::Refresh(token) => {
+                let body = serde_json::json!({ "refresh_token": token });
+                post("/v1/auth/refresh", &body)
+            }
+        };
+        self.stream.write_all(&request).await?;
+        self.buffer.clear();
+        let head = loop {
+            self.read().await?;
+            if let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4;
+            }
+        };
+        let (status, length) = parse(&self.buffer[..head])?;
+        while self.buffer.len() < head + length {
+            self.read().await?;
+        }
+        if let (Script::Refresh(token), 200) = (&mut self.script, status) {
+            let pair: Value = serde_json::from_slice(&self.buffer[head..])?;
+            let next = pair["refresh_token"].as_str().context("a refresh token")?;
+            next.clone_into(token);
+        }
+        let (head, body) = self.buffer.split_at(head);
+        Ok(Answer {
+            status,
+            head: std::str::from_utf8(head)?,
+            body,
+        })
+    }
+
+    async fn read(&mut self) -> anyhow::Result<()> {
+        self.buffer.reserve(16 * 1024);
+        let read = self.stream.read_buf(&mut self.buffer).await?;
+        ensure!(read > 0, "the server hung up");
+        Ok(())
+    }
+}
+
+impl Answer<'_> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        header(self.head, name)
+    }
+}
+
+fn parse(head: &[u8]) -> anyhow::Result<(u16, usize)> {
+    let head = std::str::from_utf8(head)?;
+    let status = head.get(9..12).context("a status")?.parse()?;
+    let length = match (header(head, "content-length"), status) {
+        (Some(length), _) if status != 304 => length.parse()?,
+        (_, 204 | 304) => 0,
+        _ => bail!("an answer without a length: {head}"),
+    };
+    Ok((status, length))
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.split("\r\n").skip(1).find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        key.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+/// A `GET`, with these further headers.
+pub(crate) fn get(path: &str, headers: &[(&str, &str)]) -> Bytes {
+    let mut request = BytesMut::new();
+    request.put(format!("GET {path} HTTP/1.1\r\nhost: portico.example\r\n").as_bytes());
+    for (name, value) in headers {
+        request.put(format!("{name}: {value}\r\n").as_bytes());
+    }
+    request.put(&b"\r\n"[..]);
+    request.freeze()
+}
+
+/// A `POST` of JSON.
+pub(crate) fn post(path: &str, body: &Value) -> Bytes {
+    let body = body.to_string();
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: portico.example\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    )
+    .into()
+}
