@@ -4,8 +4,10 @@
 //!
 //! 1. [`edge::serve`] accepts the connection and hands over each request.
 //! 2. [`edge::layers`] lists what stands around every route: [`edge::observe`]
-//!    gives it an id, an address and a time limit.
-//! 3. [`edge::router`] finds its handler.
+//!    gives it an id, an address and a time limit, and what is too much at once
+//!    is shed.
+//! 3. [`edge::router`] finds its handler; [`edge::limits`] counts it among those
+//!    of its class, by [`limits`].
 //! 4. Extractors read it: [`edge::authenticate`] finds out who makes it,
 //!    [`edge::extract`] reads its fields and names every fault.
 //! 5. [`handlers`] call one function: of [`identity`], of [`accounts`], of

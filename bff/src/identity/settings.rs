@@ -48,8 +48,6 @@ pub struct CodeSettings {
     pub send_interval_s: Seconds,
     /// Seconds between two codes for one identifier.
     pub resend_after_s: Seconds,
-    /// Codes that one client address may ask for within an hour.
-    pub sends_per_address_per_hour: u32,
     /// Countries that SMS goes to, by calling code, such as `1,44,49`; empty for all.
     pub sms_countries: List<u16>,
     /// SMS a day to one country.
@@ -69,7 +67,6 @@ impl Default for CodeSettings {
             send_burst: 3,
             send_interval_s: Seconds(3600),
             resend_after_s: Seconds(60),
-            sends_per_address_per_hour: 10,
             sms_countries: List::default(),
             sms_per_country_per_day: 1_000,
             sms_per_day: 5_000,

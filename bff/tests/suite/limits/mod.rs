@@ -23,6 +23,8 @@ use platform::{
 };
 use uuid::Uuid;
 
+use crate::helpers::eventually;
+
 /// A clock that stands still until it is moved, so that counts are exact.
 #[derive(Debug, Clone)]
 struct StillClock(Arc<AtomicI64>);
@@ -105,12 +107,12 @@ impl Replicas {
         let key = self
             .redis
             .key(&format!("limit:{}:{subject}", class.as_str()));
-        // A Redis that is away counts nothing.
-        let arrival: Option<i64> = redis::cmd("GET")
-            .arg(key)
-            .query_async(&mut self.redis.hot())
-            .await
-            .unwrap_or_default();
+        // After a restart the first command finds that the connection is gone.
+        let arrival: Option<i64> = eventually("redis answers", async || {
+            let get = redis::cmd("GET").arg(&key).clone();
+            get.query_async(&mut self.redis.hot()).await.ok()
+        })
+        .await;
         let now = self.clock.now().timestamp_micros();
         arrival.map_or(0, |arrival| (arrival - now) / interval)
     }

@@ -145,26 +145,26 @@ async fn a_made_up_forwarding_header_is_no_new_address() {
     refused.expect(StatusCode::TOO_MANY_REQUESTS);
 }
 
+/// How many of 200 requests, all at once, aren't one too many.
+async fn passing(request: impl AsyncFn(usize) -> Answer) -> usize {
+    let answers = join_all((0..200).map(|n| request(n))).await;
+    let refused = |answer: &&Answer| answer.status == StatusCode::TOO_MANY_REQUESTS;
+    200 - answers.iter().filter(refused).count()
+}
+
 #[tokio::test]
 async fn two_replicas_let_one_burst_through() {
-    let limits = json!({
-        "read": { "per_minute": 1, "burst": 30 },
-        "redis_limit_ms": 5_000,
-    });
-    let app = limited(limits).await;
-    let other = app.replica().await;
+    let class = json!({ "per_minute": 1, "burst": 30 });
+    let app = limited(json!({ "auth": class, "read": class, "redis_limit_ms": 5_000 })).await;
+    let replicas = [&app, &app.replica().await];
     let token = app.signed_in("ann@example.com").await.access;
-    let requests = (0..200).map(|n| {
-        let replica = if n % 2 == 0 { &app } else { &other };
-        replica.get("/v1/auth/sessions", Some(&token))
-    });
-    let answers = join_all(requests).await;
-    let count = |status| {
-        let matching = answers.iter().filter(|answer| answer.status == status);
-        matching.count()
-    };
-    // Never more; fewer when one replica holds a lease that nobody asks it for.
-    let passed = count(StatusCode::OK);
-    assert!((15..=30).contains(&passed), "{passed}");
-    assert_eq!(count(StatusCode::TOO_MANY_REQUESTS), 200 - passed);
+
+    let sign_ins = async |n: usize| login_from(replicas[n % 2], "203.0.113.1").await;
+    assert_eq!(passing(sign_ins).await, 30);
+    let path = "/v1/auth/sessions";
+    let reads = async |n: usize| replicas[n % 2].get(path, Some(&token)).await;
+    let passed = passing(reads).await;
+    // Of what a replica has leased a part of a cell leaks away before it is
+    // spent, and a cell may come too late for the last request.
+    assert!((25..=30).contains(&passed), "{passed}");
 }
