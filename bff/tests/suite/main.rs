@@ -12,6 +12,7 @@ mod notify;
 mod openapi;
 mod orders_stub;
 mod outages;
+mod passwords;
 mod registration;
 mod screens;
 mod sessions;
