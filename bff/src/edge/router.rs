@@ -69,7 +69,10 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
     let writes = OpenApiRouter::new()
         .routes(routes!(auth::logout))                // POST   /v1/auth/logout
         .routes(routes!(auth::logout_all))            // POST   /v1/auth/logout-all
-        .routes(routes!(sessions::end));              // DELETE /v1/auth/sessions/{id}
+        .routes(routes!(sessions::end))               // DELETE /v1/auth/sessions/{id}
+        .routes(routes!(me::change))                  // PATCH  /v1/me
+        .routes(routes!(me::add_identifier))          // POST   /v1/me/identifiers
+        .routes(routes!(me::remove_identifier));      // DELETE /v1/me/identifiers/{kind}
     let reads = OpenApiRouter::new()
         .routes(routes!(sessions::list))              // GET    /v1/auth/sessions
         .routes(routes!(me::show))                    // GET    /v1/me
