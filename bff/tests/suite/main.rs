@@ -4,16 +4,19 @@
 
 mod bad_input;
 mod cache;
+mod credentials;
 mod events;
 mod helpers;
 mod limits;
 mod messaging;
+mod model;
 mod notices;
 mod notify;
 mod openapi;
 mod orders_stub;
 mod outages;
 mod passwords;
+mod processes;
 mod profile;
 mod registration;
 mod screens;
@@ -21,4 +24,5 @@ mod sessions;
 mod shedding;
 mod sign_in;
 mod step_up;
+mod timing;
 mod worker;
