@@ -109,23 +109,25 @@ impl AppState {
             tokens.clone(),
             &master,
         );
+        let sealer = Sealer::new(master.derive("messages"));
         let codes = Codes::new(
             redis.clone(),
             accounts.clone(),
-            Sealer::new(master.derive("messages")),
+            sealer.clone(),
             clock.clone(),
             settings.codes.clone(),
             &master,
         );
-        let sign_in = SignIn::new(
-            accounts.clone(),
-            redis.clone(),
-            clock.clone(),
-            Hasher::new(&settings.passwords)?,
+        let sign_in = SignIn {
+            pool: accounts.clone(),
+            redis: redis.clone(),
+            clock: clock.clone(),
+            hasher: Hasher::new(&settings.passwords)?,
             codes,
-            sessions.clone(),
-            &master,
-        );
+            sessions: sessions.clone(),
+            sealer,
+            key: master.derive("sign-in attempts"),
+        };
         let budget = Budget::default();
         let sources = Sources {
             accounts: Accounts::new(

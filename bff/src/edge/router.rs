@@ -15,7 +15,9 @@ use super::{
 };
 use crate::{
     app::AppState,
-    handlers::{accounts, auth, items, me, orders, pages, screens, sessions, well_known},
+    handlers::{
+        accounts, auth, codes, items, me, orders, pages, passwords, screens, sessions, well_known,
+    },
     limits::Class,
 };
 
@@ -54,15 +56,23 @@ pub fn openapi() -> anyhow::Result<String> {
 
 #[rustfmt::skip]
 fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
-    let codes = OpenApiRouter::new()
-        .routes(routes!(auth::verify_code));          // POST   /v1/auth/verify-code
+    let code_sends = OpenApiRouter::new()
+        .routes(routes!(codes::verify_code))          // POST   /v1/auth/verify-code
+        .routes(routes!(passwords::reset));           // POST   /v1/auth/reset-password
     let sign_in = OpenApiRouter::new()
         .routes(routes!(auth::register))              // POST   /v1/auth/register
         .routes(routes!(auth::login))                 // POST   /v1/auth/login
-        .routes(routes!(auth::refresh));              // POST   /v1/auth/refresh
+        .routes(routes!(auth::refresh))               // POST   /v1/auth/refresh
+        .routes(routes!(codes::step_up))              // POST   /v1/auth/step-up
+        .routes(routes!(passwords::update))           // POST   /v1/auth/update-password
+        .routes(routes!(passwords::confirm_reset));   // POST   /v1/auth/confirm-reset-password
     let writes = OpenApiRouter::new()
         .routes(routes!(auth::logout))                // POST   /v1/auth/logout
-        .routes(routes!(sessions::end));              // DELETE /v1/auth/sessions/{id}
+        .routes(routes!(auth::logout_all))            // POST   /v1/auth/logout-all
+        .routes(routes!(sessions::end))               // DELETE /v1/auth/sessions/{id}
+        .routes(routes!(me::change))                  // PATCH  /v1/me
+        .routes(routes!(me::add_identifier))          // POST   /v1/me/identifiers
+        .routes(routes!(me::remove_identifier));      // DELETE /v1/me/identifiers/{kind}
     let reads = OpenApiRouter::new()
         .routes(routes!(sessions::list))              // GET    /v1/auth/sessions
         .routes(routes!(me::show))                    // GET    /v1/me
@@ -78,7 +88,7 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(pages::problems))             // GET    /problems
         .routes(routes!(pages::problem));             // GET    /problems/{code}
     OpenApiRouter::with_openapi(Document::openapi())
-        .merge(limited(codes, Class::Code, state))
+        .merge(limited(code_sends, Class::Code, state))
         .merge(limited(sign_in, Class::Auth, state))
         .merge(limited(writes, Class::Write, state))
         .merge(limited(reads, Class::Read, state))

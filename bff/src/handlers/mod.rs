@@ -2,11 +2,13 @@
 
 pub mod accounts;
 pub mod auth;
+pub mod codes;
 pub mod cursor;
 pub mod items;
 pub mod me;
 pub mod orders;
 pub mod pages;
+pub mod passwords;
 pub mod screens;
 pub mod sessions;
 pub mod well_known;
@@ -22,7 +24,7 @@ use crate::{
         error::{ApiError, Code, FieldError},
         extract::IfNoneMatch,
     },
-    identity,
+    identity::{self, password::Weakness},
     screens::strong_etag,
     upstream::{CallError, Violation},
 };
@@ -51,15 +53,15 @@ impl From<identity::Error> for ApiError {
             Error::InvalidCredentials => Self::new(Code::InvalidCredentials),
             Error::Unauthenticated | Error::Stolen { .. } => Self::new(Code::Unauthenticated),
             Error::InvalidCode => Self::new(Code::InvalidCode),
+            Error::StepUpRequired => Self::new(Code::StepUpRequired),
+            Error::LastSignInMethod => Self::new(Code::LastSignInMethod),
             Error::NotFound => Self::new(Code::NotFound),
-            Error::Weak(weaknesses) => Self::invalid(
-                weaknesses
-                    .into_iter()
-                    .map(|weakness| {
-                        FieldError::new("/password", weakness.code(), weakness.detail())
-                    })
-                    .collect(),
-            ),
+            Error::Weak(field, weaknesses) => {
+                let fault = |weakness: Weakness| {
+                    FieldError::new(format!("/{field}"), weakness.code(), weakness.detail())
+                };
+                Self::invalid(weaknesses.into_iter().map(fault).collect())
+            }
             Error::Taken(fields) => Self::new(Code::Conflict).errors(
                 fields
                     .into_iter()

@@ -25,15 +25,21 @@ pub enum Error {
     /// The one-time code is worth nothing.
     #[error("invalid code")]
     InvalidCode,
-    /// The new password breaks these rules.
+    /// The new password, in this field, breaks these rules.
     #[error("the password is too weak")]
-    Weak(Vec<Weakness>),
+    Weak(&'static str, Vec<Weakness>),
     /// Someone else has these: names of fields.
     #[error("taken: {0:?}")]
     Taken(Vec<&'static str>),
     /// Not before this time is over.
     #[error("too often; wait {0:?}")]
     TooOften(Duration),
+    /// The session's owner has to prove again who they are.
+    #[error("step-up required")]
+    StepUpRequired,
+    /// The user could never sign in again.
+    #[error("the last way to sign in can't be removed")]
+    LastSignInMethod,
     /// Nothing of that name belongs to the caller.
     #[error("not found")]
     NotFound,
