@@ -216,7 +216,7 @@ pub struct TokenSettings {
 impl Default for TokenSettings {
     fn default() -> Self {
         Self {
-            keys_file: PathBuf::from("keys.json"),
+            keys_file: PathBuf::from(".local/keys/signing.json"),
             lifetime_s: Seconds(300),
         }
     }

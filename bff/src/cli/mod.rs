@@ -31,7 +31,7 @@ enum Command {
     Serve,
     /// Publish events, send messages, sweep what is over.
     Worker,
-    /// Make and list the keys that sign tokens.
+    /// Make, change, list and take away the keys that sign tokens.
     #[command(subcommand)]
     Keys(keys::Command),
     /// Look at the messages that no consumer could handle.
@@ -72,7 +72,7 @@ impl Cli {
         match self.command {
             Command::Serve => serve::serve(settings()?, clock).await,
             Command::Worker => serve::work(settings()?, clock).await,
-            Command::Keys(command) => keys::run(command, &*clock),
+            Command::Keys(command) => keys::run(command, &*clock, settings),
             Command::DeadLetters(command) => dead_letters::run(command, &settings()?).await,
             Command::Openapi => check::print(&crate::edge::router::openapi()?),
             Command::CheckConfig { variables: true } => check::variables(),

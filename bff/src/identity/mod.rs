@@ -8,6 +8,7 @@ mod caller;
 pub mod code;
 mod error;
 pub mod identifier;
+mod key_file;
 pub mod keys;
 pub mod password;
 pub mod revocation;

@@ -6,6 +6,7 @@ mod bad_input;
 mod cache;
 mod events;
 mod helpers;
+mod keys;
 mod limits;
 mod messaging;
 mod notify;
