@@ -16,6 +16,7 @@ use crate::{
     events::invalidation,
     handlers::cursor::Cursors,
     identity::{
+        administration::Administration,
         code::Codes,
         identifier::Region,
         keys::{KeyFile, KeyRing, KeyState, MasterKey},
@@ -56,6 +57,8 @@ pub struct App {
     pub limiter: Limiter,
     /// Signing up, in and out.
     pub sign_in: SignIn,
+    /// What administrators do to users.
+    pub administration: Administration,
     /// Sessions.
     pub sessions: Sessions,
     /// Access tokens.
@@ -180,8 +183,9 @@ impl AppState {
             screens,
             cursors: Cursors::new(&master),
             tokens,
-            sessions,
             sign_in,
+            administration: Administration::new(accounts.clone(), clock.clone(), sessions.clone()),
+            sessions,
             accounts,
             lifetime,
             clock,

@@ -1,7 +1,9 @@
 //! What people sign in with.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::identity::{
@@ -10,7 +12,8 @@ use crate::identity::{
 };
 
 /// Whether a user may sign in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "user_status", rename_all = "snake_case")]
 pub enum UserStatus {
     /// Yes.
@@ -23,6 +26,20 @@ pub enum UserStatus {
     Deleted,
     /// Nothing is left to sign in with.
     Erased,
+}
+
+impl UserStatus {
+    /// As it stands in the audit trail.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Blocked => "blocked",
+            Self::Deactivated => "deactivated",
+            Self::Deleted => "deleted",
+            Self::Erased => "erased",
+        }
+    }
 }
 
 /// A user, as far as signing in needs it.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     app::AppState,
-    handlers::{accounts, auth, items, me, orders, pages, screens, sessions, well_known},
+    handlers::{accounts, admin, auth, items, me, orders, pages, screens, sessions, well_known},
     limits::Class,
 };
 
@@ -62,7 +62,13 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(auth::refresh));              // POST   /v1/auth/refresh
     let writes = OpenApiRouter::new()
         .routes(routes!(auth::logout))                // POST   /v1/auth/logout
-        .routes(routes!(sessions::end));              // DELETE /v1/auth/sessions/{id}
+        .routes(routes!(sessions::end))               // DELETE /v1/auth/sessions/{id}
+        .routes(routes!(admin::sign_out));            // POST   /v1/admin/users/{id}/sign-out
+    // One path, so one class; a change is rarer than a look.
+    let administration = OpenApiRouter::new()
+        .routes(routes!(admin::users))                // GET    /v1/admin/users
+        .routes(routes!(admin::user, admin::change))  // GET, PATCH /v1/admin/users/{id}
+        .routes(routes!(admin::audit));               // GET    /v1/admin/audit
     let reads = OpenApiRouter::new()
         .routes(routes!(sessions::list))              // GET    /v1/auth/sessions
         .routes(routes!(me::show))                    // GET    /v1/me
@@ -82,6 +88,7 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .merge(limited(sign_in, Class::Auth, state))
         .merge(limited(writes, Class::Write, state))
         .merge(limited(reads, Class::Read, state))
+        .merge(limited(administration, Class::Read, state))
         .merge(limited(public, Class::Public, state))
 }
 

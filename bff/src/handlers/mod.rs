@@ -1,6 +1,7 @@
 //! HTTP in, HTTP out: one file per resource.
 
 pub mod accounts;
+pub mod admin;
 pub mod auth;
 pub mod cursor;
 pub mod items;
@@ -52,6 +53,13 @@ impl From<identity::Error> for ApiError {
             Error::Unauthenticated | Error::Stolen { .. } => Self::new(Code::Unauthenticated),
             Error::InvalidCode => Self::new(Code::InvalidCode),
             Error::NotFound => Self::new(Code::NotFound),
+            Error::Forbidden => Self::new(Code::Forbidden),
+            Error::Gone => Self::new(Code::UserDeleted),
+            Error::StillOpen(all) => Self::new(Code::ObligationsRemain).errors(
+                all.into_iter()
+                    .map(|one| FieldError::new("", one.code(), one.detail()))
+                    .collect(),
+            ),
             Error::Weak(weaknesses) => Self::invalid(
                 weaknesses
                     .into_iter()

@@ -4,6 +4,7 @@
 //! to prove people and [`session`]s to remember both. What they keep in Redis
 //! stands in [`store`].
 
+pub mod administration;
 mod caller;
 pub mod code;
 mod error;
@@ -20,4 +21,4 @@ pub mod store;
 pub mod token;
 
 pub use caller::{Caller, Role};
-pub use error::Error;
+pub use error::{Error, Obligation};

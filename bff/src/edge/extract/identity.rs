@@ -2,11 +2,16 @@
 
 use serde_json::Value;
 
-use super::fields::{FromField, Invalid};
-use crate::identity::{
-    code::Purpose,
-    identifier::{Password, Username},
-    session::Mode,
+use super::fields::{FromField, Invalid, parsed};
+use crate::{
+    accounts::credentials::UserStatus,
+    identity::{
+        Role,
+        administration::Standing,
+        code::Purpose,
+        identifier::{Password, Username},
+        session::Mode,
+    },
 };
 
 /// A text with a limit on its length, in characters, and without control
@@ -53,6 +58,32 @@ impl FromField for Purpose {
         match String::from_field(value)?.as_str() {
             "registration" => Ok(Self::Registration),
             _ => Err(Invalid::new("unknown_value", "expected registration")),
+        }
+    }
+}
+
+impl FromField for Role {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        let expected = "expected customer, support or admin";
+        parsed(value, "unknown_value", expected)
+    }
+}
+
+impl FromField for UserStatus {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        serde_json::from_value(value).map_err(|_| {
+            let expected = "expected active, blocked, deactivated, deleted or erased";
+            Invalid::new("unknown_value", expected)
+        })
+    }
+}
+
+impl FromField for Standing {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        match String::from_field(value)?.as_str() {
+            "active" => Ok(Self::Active),
+            "blocked" => Ok(Self::Blocked),
+            _ => Err(Invalid::new("unknown_value", "expected active or blocked")),
         }
     }
 }
