@@ -38,6 +38,20 @@ pub enum AuditEvent {
     Erased,
     /// Someone took a copy of what is known of them.
     Exported,
+    /// All sessions of a user were ended by their owner.
+    SignedOutEverywhere,
+    /// Someone signed in proved again who they are.
+    SteppedUp,
+    /// Someone signed in failed to prove it.
+    StepUpFailed,
+    /// A password was changed by someone who knew the one before.
+    PasswordChanged,
+    /// A password was replaced by means of a code.
+    PasswordReset,
+    /// A user got another address or phone number.
+    AddressAdded,
+    /// A user gave one up.
+    AddressRemoved,
 }
 
 impl AuditEvent {
@@ -59,6 +73,13 @@ impl AuditEvent {
             Self::DeletionRequested => "user.deletion_requested",
             Self::Erased => "user.erased",
             Self::Exported => "user.exported",
+            Self::SignedOutEverywhere => "sessions.ended",
+            Self::SteppedUp => "session.proved",
+            Self::StepUpFailed => "session.not_proved",
+            Self::PasswordChanged => "password.changed",
+            Self::PasswordReset => "password.reset",
+            Self::AddressAdded => "address.added",
+            Self::AddressRemoved => "address.removed",
         }
     }
 }

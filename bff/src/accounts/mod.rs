@@ -2,6 +2,7 @@
 
 pub mod administration;
 pub mod audit;
+pub mod contacts;
 pub mod credentials;
 pub mod money;
 pub mod trail;

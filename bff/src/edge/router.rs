@@ -15,7 +15,9 @@ use super::{
 };
 use crate::{
     app::AppState,
-    handlers::{accounts, admin, auth, items, me, orders, pages, screens, sessions, well_known},
+    handlers::{
+        accounts, admin, auth, codes, items, me, orders, pages, screens, sessions, well_known,
+    },
     limits::Class,
 };
 
@@ -54,21 +56,19 @@ pub fn openapi() -> anyhow::Result<String> {
 
 #[rustfmt::skip]
 fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
-    let codes = OpenApiRouter::new()
-        .routes(routes!(auth::verify_code));          // POST   /v1/auth/verify-code
+    let code_sends = OpenApiRouter::new()
+        .routes(routes!(codes::verify_code));         // POST   /v1/auth/verify-code
     let sign_in = OpenApiRouter::new()
         .routes(routes!(auth::register))              // POST   /v1/auth/register
         .routes(routes!(auth::login))                 // POST   /v1/auth/login
-        .routes(routes!(auth::refresh));              // POST   /v1/auth/refresh
+        .routes(routes!(auth::refresh))               // POST   /v1/auth/refresh
+        .routes(routes!(codes::step_up));             // POST   /v1/auth/step-up
     let writes = OpenApiRouter::new()
         .routes(routes!(auth::logout))                // POST   /v1/auth/logout
+        .routes(routes!(auth::logout_all))            // POST   /v1/auth/logout-all
         .routes(routes!(sessions::end))               // DELETE /v1/auth/sessions/{id}
+        .routes(routes!(admin::change))               // PATCH  /v1/admin/users/{id}
         .routes(routes!(admin::sign_out));            // POST   /v1/admin/users/{id}/sign-out
-    // One path, so one class; a change is rarer than a look.
-    let administration = OpenApiRouter::new()
-        .routes(routes!(admin::users))                // GET    /v1/admin/users
-        .routes(routes!(admin::user, admin::change))  // GET, PATCH /v1/admin/users/{id}
-        .routes(routes!(admin::audit));               // GET    /v1/admin/audit
     let reads = OpenApiRouter::new()
         .routes(routes!(sessions::list))              // GET    /v1/auth/sessions
         .routes(routes!(me::show))                    // GET    /v1/me
@@ -76,7 +76,10 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(accounts::show))              // GET    /v1/accounts/{id}
         .routes(routes!(orders::list))                // GET    /v1/orders
         .routes(routes!(orders::show))                // GET    /v1/orders/{id}
-        .routes(routes!(screens::home));              // GET    /v1/screens/home
+        .routes(routes!(screens::home))               // GET    /v1/screens/home
+        .routes(routes!(admin::users))                // GET    /v1/admin/users
+        .routes(routes!(admin::user))                 // GET    /v1/admin/users/{id}
+        .routes(routes!(admin::audit));               // GET    /v1/admin/audit
     let public = OpenApiRouter::new()
         .routes(routes!(items::list))                 // GET    /v1/items
         .routes(routes!(items::show))                 // GET    /v1/items/{id}
@@ -84,11 +87,10 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(pages::problems))             // GET    /problems
         .routes(routes!(pages::problem));             // GET    /problems/{code}
     OpenApiRouter::with_openapi(Document::openapi())
-        .merge(limited(codes, Class::Code, state))
+        .merge(limited(code_sends, Class::Code, state))
         .merge(limited(sign_in, Class::Auth, state))
         .merge(limited(writes, Class::Write, state))
         .merge(limited(reads, Class::Read, state))
-        .merge(limited(administration, Class::Read, state))
         .merge(limited(public, Class::Public, state))
 }
 

@@ -111,6 +111,10 @@ pub async fn user(
     _: Support,
     Path(id): Path<Uuid>,
 ) -> Result<Json<ManagedUser>, ApiError> {
+    shown(&state, id).await
+}
+
+async fn shown(state: &AppState, id: Uuid) -> Result<Json<ManagedUser>, ApiError> {
     let user = administration::find(&state.accounts, id).await?;
     user.map(Json).ok_or_else(|| ApiError::new(Code::NotFound))
 }
@@ -134,7 +138,7 @@ pub async fn change(
     let actor = Actor::Admin(&caller, &device);
     state.administration.change(actor, id, change).await?;
     state.cache.invalidate(Invalidate::User(id)).await;
-    user(State(state), Support(caller), Path(id)).await
+    shown(&state, id).await
 }
 
 /// End all sessions of a user.

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod admin;
 pub mod auth;
+pub mod codes;
 pub mod cursor;
 pub mod items;
 pub mod me;
@@ -52,6 +53,8 @@ impl From<identity::Error> for ApiError {
             Error::InvalidCredentials => Self::new(Code::InvalidCredentials),
             Error::Unauthenticated | Error::Stolen { .. } => Self::new(Code::Unauthenticated),
             Error::InvalidCode => Self::new(Code::InvalidCode),
+            Error::StepUpRequired => Self::new(Code::StepUpRequired),
+            Error::LastSignInMethod => Self::new(Code::LastSignInMethod),
             Error::NotFound => Self::new(Code::NotFound),
             Error::Forbidden => Self::new(Code::Forbidden),
             Error::Gone => Self::new(Code::UserDeleted),

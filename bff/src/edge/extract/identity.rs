@@ -8,7 +8,6 @@ use crate::{
     identity::{
         Role,
         administration::Standing,
-        code::Purpose,
         identifier::{Password, Username},
         session::Mode,
     },
@@ -50,15 +49,6 @@ impl FromField for Mode {
 
     fn missing() -> Result<Self, Invalid> {
         Ok(Self::Token)
-    }
-}
-
-impl FromField for Purpose {
-    fn from_field(value: Value) -> Result<Self, Invalid> {
-        match String::from_field(value)?.as_str() {
-            "registration" => Ok(Self::Registration),
-            _ => Err(Invalid::new("unknown_value", "expected registration")),
-        }
     }
 }
 
