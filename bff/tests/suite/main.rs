@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails, fails the test")]
 
+mod administration;
 mod bad_input;
 mod cache;
 mod events;
