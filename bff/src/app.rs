@@ -20,6 +20,7 @@ use crate::{
         code::Codes,
         identifier::Region,
         keys::{KeyFile, KeyRing, KeyState, MasterKey},
+        life::Life,
         password::Hasher,
         session::Sessions,
         sign_in::SignIn,
@@ -57,6 +58,8 @@ pub struct App {
     pub limiter: Limiter,
     /// Signing up, in and out.
     pub sign_in: SignIn,
+    /// How users leave.
+    pub life: Life,
     /// What administrators do to users.
     pub administration: Administration,
     /// Sessions.
@@ -184,6 +187,12 @@ impl AppState {
             cursors: Cursors::new(&master),
             tokens,
             sign_in,
+            life: Life::new(
+                accounts.clone(),
+                clock.clone(),
+                sessions.clone(),
+                settings.life.clone(),
+            ),
             administration: Administration::new(accounts.clone(), clock.clone(), sessions.clone()),
             sessions,
             accounts,

@@ -43,9 +43,9 @@ pub struct ManagedUser {
     /// When they signed in last.
     #[serde(serialize_with = "optional_instant")]
     pub last_login_at: Option<DateTime<Utc>>,
-    /// When they went away to come back.
+    /// Until when they come back by signing in, when they are deactivated.
     #[serde(serialize_with = "optional_instant")]
-    pub deactivated_at: Option<DateTime<Utc>>,
+    pub return_until: Option<DateTime<Utc>>,
     /// When they asked to be deleted.
     #[serde(serialize_with = "optional_instant")]
     pub deleted_at: Option<DateTime<Utc>>,
@@ -65,7 +65,7 @@ pub async fn find(executor: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Optio
         ManagedUser,
         r#"SELECT id, username, full_name, birth_date, role AS "role: Role", status AS "status: UserStatus",
                   email, email_verified_at, phone, phone_verified_at, created_at, last_login_at,
-                  deactivated_at, deleted_at, erase_after,
+                  return_until, deleted_at, erase_after,
                   ARRAY(SELECT provider FROM identities WHERE user_id = users.id ORDER BY provider) AS "identities!"
            FROM users WHERE id = $1"#,
         id,
@@ -101,7 +101,7 @@ pub async fn list(
         ManagedUser,
         r#"SELECT id, username, full_name, birth_date, role AS "role: Role", status AS "status: UserStatus",
                   email, email_verified_at, phone, phone_verified_at, created_at, last_login_at,
-                  deactivated_at, deleted_at, erase_after,
+                  return_until, deleted_at, erase_after,
                   ARRAY(SELECT provider FROM identities WHERE user_id = users.id ORDER BY provider) AS "identities!"
            FROM users
            WHERE ($1::text IS NULL OR id = $2
@@ -172,7 +172,7 @@ pub async fn set(
 ) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         "UPDATE users SET role = $2, status = $3, updated_at = $4, version = version + 1,
-                          deactivated_at = CASE WHEN $3 = 'deactivated'::user_status THEN deactivated_at END
+                          return_until = CASE WHEN $3 = 'deactivated'::user_status THEN return_until END
          WHERE id = $1 RETURNING version",
         user.id,
         user.role as Role,

@@ -51,8 +51,22 @@ pub struct Credentials {
     pub role: Role,
     /// Whether the user may sign in.
     pub status: UserStatus,
+    /// Until when a deactivated user comes back by signing in.
+    pub return_until: Option<DateTime<Utc>>,
     /// The stored hash, when there is a password.
     pub password: Option<String>,
+}
+
+impl Credentials {
+    /// Whether the right proof lets the user in.
+    #[must_use]
+    pub fn may_sign_in(&self, now: DateTime<Utc>) -> bool {
+        match self.status {
+            UserStatus::Active => true,
+            UserStatus::Deactivated => self.return_until.is_some_and(|until| now < until),
+            UserStatus::Blocked | UserStatus::Deleted | UserStatus::Erased => false,
+        }
+    }
 }
 
 /// Finds who has this identifier. An address counts only once it was verified.
@@ -71,7 +85,8 @@ pub async fn find(
     };
     sqlx::query_as!(
         Credentials,
-        r#"SELECT u.id AS user_id, u.role AS "role: Role", u.status AS "status: UserStatus", c.password AS "password?"
+        r#"SELECT u.id AS user_id, u.role AS "role: Role", u.status AS "status: UserStatus",
+                  u.return_until, c.password AS "password?"
            FROM users u LEFT JOIN credentials c ON c.user_id = u.id
            WHERE u.deleted_at IS NULL
              AND (u.email_canonical = $1 AND u.email_verified_at IS NOT NULL
@@ -184,7 +199,8 @@ pub async fn rehash(
 pub async fn of(executor: impl PgExecutor<'_>, user_id: Uuid) -> sqlx::Result<Option<Credentials>> {
     sqlx::query_as!(
         Credentials,
-        r#"SELECT u.id AS user_id, u.role AS "role: Role", u.status AS "status: UserStatus", c.password AS "password?"
+        r#"SELECT u.id AS user_id, u.role AS "role: Role", u.status AS "status: UserStatus",
+                  u.return_until, c.password AS "password?"
            FROM users u LEFT JOIN credentials c ON c.user_id = u.id
            WHERE u.id = $1 AND u.status = 'active'"#,
         user_id,

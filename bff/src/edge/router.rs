@@ -16,7 +16,8 @@ use super::{
 use crate::{
     app::AppState,
     handlers::{
-        accounts, admin, auth, codes, items, me, orders, pages, screens, sessions, well_known,
+        accounts, admin, auth, codes, export, items, life, me, orders, pages, screens, sessions,
+        well_known,
     },
     limits::Class,
 };
@@ -67,6 +68,9 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(auth::logout))                // POST   /v1/auth/logout
         .routes(routes!(auth::logout_all))            // POST   /v1/auth/logout-all
         .routes(routes!(sessions::end))               // DELETE /v1/auth/sessions/{id}
+        .routes(routes!(life::deactivate))            // POST   /v1/me/deactivate
+        .routes(routes!(life::delete))                // DELETE /v1/me
+        .routes(routes!(export::export))              // GET    /v1/me/export
         .routes(routes!(admin::change))               // PATCH  /v1/admin/users/{id}
         .routes(routes!(admin::sign_out));            // POST   /v1/admin/users/{id}/sign-out
     let reads = OpenApiRouter::new()

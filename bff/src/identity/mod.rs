@@ -11,6 +11,7 @@ mod error;
 pub mod identifier;
 mod key_file;
 pub mod keys;
+pub mod life;
 pub mod password;
 pub mod revocation;
 pub mod secret;

@@ -1,9 +1,10 @@
 -- How users leave, and come back.
 
-ALTER TABLE users ADD COLUMN deactivated_at timestamptz;
-UPDATE users SET deactivated_at = updated_at WHERE status = 'deactivated';
+-- Until when a deactivated user comes back by signing in.
+ALTER TABLE users ADD COLUMN return_until timestamptz;
+UPDATE users SET return_until = updated_at + interval '30 days' WHERE status = 'deactivated';
 ALTER TABLE users ADD CONSTRAINT users_deactivated
-    CHECK ((status = 'deactivated') = (deactivated_at IS NOT NULL)) NOT VALID;
+    CHECK ((status = 'deactivated') = (return_until IS NOT NULL)) NOT VALID;
 ALTER TABLE users VALIDATE CONSTRAINT users_deactivated;
 
 -- Takes out of the trail what tells who an erased user was. Of anyone else it
