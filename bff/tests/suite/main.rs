@@ -8,6 +8,7 @@ mod cache;
 mod events;
 mod helpers;
 mod keys;
+mod life;
 mod limits;
 mod messaging;
 mod notify;
