@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cache::CacheSettings,
     events::settings::EventSettings,
-    identity::settings::{CodeSettings, PasswordSettings, SessionSettings},
+    identity::settings::{CodeSettings, LifeSettings, PasswordSettings, SessionSettings},
     limits::LimitSettings,
     notify::settings::{MailSettings, SmsSettings},
     screens::ScreenSettings,
@@ -73,6 +73,8 @@ pub struct Settings {
     pub codes: CodeSettings,
     /// Passwords.
     pub passwords: PasswordSettings,
+    /// The life of a user.
+    pub life: LifeSettings,
     /// Limits on requests.
     pub limits: LimitSettings,
     /// Mail.
@@ -109,6 +111,7 @@ impl Default for Settings {
             sessions: SessionSettings::default(),
             codes: CodeSettings::default(),
             passwords: PasswordSettings::default(),
+            life: LifeSettings::default(),
             limits: LimitSettings::default(),
             mail: MailSettings::default(),
             sms: SmsSettings::default(),
@@ -216,7 +219,7 @@ pub struct TokenSettings {
 impl Default for TokenSettings {
     fn default() -> Self {
         Self {
-            keys_file: PathBuf::from("keys.json"),
+            keys_file: PathBuf::from(".local/keys/signing.json"),
             lifetime_s: Seconds(300),
         }
     }

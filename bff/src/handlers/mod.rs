@@ -1,10 +1,13 @@
 //! HTTP in, HTTP out: one file per resource.
 
 pub mod accounts;
+pub mod admin;
 pub mod auth;
 pub mod codes;
 pub mod cursor;
+pub mod export;
 pub mod items;
+pub mod life;
 pub mod me;
 pub mod orders;
 pub mod pages;
@@ -56,6 +59,13 @@ impl From<identity::Error> for ApiError {
             Error::StepUpRequired => Self::new(Code::StepUpRequired),
             Error::LastSignInMethod => Self::new(Code::LastSignInMethod),
             Error::NotFound => Self::new(Code::NotFound),
+            Error::Forbidden => Self::new(Code::Forbidden),
+            Error::Gone => Self::new(Code::UserDeleted),
+            Error::StillOpen(all) => Self::new(Code::ObligationsRemain).errors(
+                all.into_iter()
+                    .map(|one| FieldError::new("", one.code(), one.detail()))
+                    .collect(),
+            ),
             Error::Weak(field, weaknesses) => {
                 let fault = |weakness: Weakness| {
                     FieldError::new(format!("/{field}"), weakness.code(), weakness.detail())

@@ -4,11 +4,14 @@
 //! to prove people and [`session`]s to remember both. What they keep in Redis
 //! stands in [`store`].
 
+pub mod administration;
 mod caller;
 pub mod code;
 mod error;
 pub mod identifier;
+mod key_file;
 pub mod keys;
+pub mod life;
 pub mod password;
 pub mod revocation;
 pub mod secret;
@@ -19,4 +22,4 @@ pub mod store;
 pub mod token;
 
 pub use caller::{Caller, Role};
-pub use error::Error;
+pub use error::{Error, Obligation};

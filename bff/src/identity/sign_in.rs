@@ -19,6 +19,7 @@ use super::{
     error::Error,
     identifier::{Identifier, Password},
     keys::keyed_hash,
+    life,
     password::{Hasher, Verdict},
     secret::Secret256,
     session::{Device, Era, Mode, Proof, Sessions, TokenPair},
@@ -98,7 +99,8 @@ impl SignIn {
             }
         };
         let era = self.sessions.era(&owner).await?;
-        let allowed = found.filter(|credentials| credentials.status == UserStatus::Active);
+        let now = self.clock.now();
+        let allowed = found.filter(|credentials| credentials.may_sign_in(now));
         let judgement = self.judge(allowed.as_ref(), &owner, password).await?;
         let subject = identifier.masked();
         let (Some(credentials), Outcome::Accepted) = (allowed, judgement.outcome) else {
@@ -145,6 +147,10 @@ impl SignIn {
         let user_id = credentials.user_id;
         let before = credentials.password.as_deref().unwrap_or_default();
         let mut transaction = self.pool.begin().await?;
+        if credentials.status == UserStatus::Deactivated {
+            let entry = self.entry(AuditEvent::Reactivated, Some(user_id), device, None);
+            life::come_back(&mut transaction, &entry, user_id, &*self.clock).await?;
+        }
         let role = credentials::still_good(&mut *transaction, user_id, before)
             .await?
             .ok_or(Error::InvalidCredentials)?;

@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails, fails the test")]
 
+mod administration;
 mod bad_input;
 mod cache;
 mod events;
 mod helpers;
+mod keys;
+mod life;
 mod limits;
 mod messaging;
 mod notices;
