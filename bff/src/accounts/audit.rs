@@ -22,6 +22,13 @@ pub enum AuditEvent {
     SignedOut,
     /// A displaced refresh token was used.
     RefreshTokenStolen,
+    /// A provider was added to the ways to sign in.
+    IdentityLinked,
+    /// A provider was removed from them.
+    IdentityUnlinked,
+    /// An account whose address was never proved lost its ways to sign in to
+    /// the one who proved it.
+    Disowned,
 }
 
 impl AuditEvent {
@@ -35,6 +42,9 @@ impl AuditEvent {
             Self::CodeSent => "code.sent",
             Self::SignedOut => "session.ended",
             Self::RefreshTokenStolen => "session.stolen",
+            Self::IdentityLinked => "identity.linked",
+            Self::IdentityUnlinked => "identity.unlinked",
+            Self::Disowned => "account.disowned",
         }
     }
 }

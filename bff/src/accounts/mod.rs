@@ -2,5 +2,6 @@
 
 pub mod audit;
 pub mod credentials;
+pub mod identities;
 pub mod money;
 pub mod users;

@@ -26,7 +26,17 @@ use super::{
 };
 
 /// How a client holds its session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, utoipa::ToSchema, serde::Serialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    utoipa::ToSchema,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// An access token and a refresh token.

@@ -1,6 +1,8 @@
 //! Signing up, signing in, signing out: the order of the steps and what each
 //! failure gives away, which is nothing.
 
+mod vouched;
+
 use chrono::NaiveDate;
 use platform::{clock::SharedClock, outbox, redis::Redis};
 use proto::events::UserRegistered;
@@ -323,7 +325,7 @@ impl SignIn {
         Ok(audit::append(&self.pool, &entry).await?)
     }
 
-    fn entry(
+    pub(super) fn entry(
         &self,
         event: AuditEvent,
         user_id: Option<Uuid>,
