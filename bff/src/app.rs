@@ -1,6 +1,6 @@
 //! Everything that handlers use, built once.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use crate::{
         code::Codes,
         identifier::Region,
         keys::{KeyFile, KeyRing, MasterKey},
+        oauth::OAuth,
         password::Hasher,
         session::Sessions,
         sign_in::SignIn,
@@ -55,6 +56,8 @@ pub struct App {
     pub limiter: Limiter,
     /// Signing up, in and out.
     pub sign_in: SignIn,
+    /// Signing in through other providers.
+    pub oauth: OAuth,
     /// Sessions.
     pub sessions: Sessions,
     /// Access tokens.
@@ -126,6 +129,17 @@ impl AppState {
             sessions.clone(),
             &master,
         );
+        let oauth = OAuth::new(
+            settings.oauth.clone(),
+            settings.environment == EnvironmentKind::Production,
+            &http_client()?,
+            accounts.clone(),
+            redis.clone(),
+            clock.clone(),
+            sessions.clone(),
+            sign_in.clone(),
+            &master,
+        )?;
         let budget = Budget::default();
         let sources = Sources {
             accounts: Accounts::new(
@@ -181,6 +195,7 @@ impl AppState {
             tokens,
             sessions,
             sign_in,
+            oauth,
             accounts,
             lifetime,
             clock,
@@ -236,4 +251,19 @@ pub(crate) fn master_key(settings: &Settings) -> anyhow::Result<MasterKey> {
         return Ok(MasterKey::of_nobody());
     }
     MasterKey::from_base64(secret).context(VARIABLE)
+}
+
+/// The client of every outgoing call but those to the orders service.
+pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that builds the client"
+    )]
+    let client = reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .timeout(Duration::from_secs(10))
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(8)
+        .build()?;
+    Ok(client)
 }

@@ -15,7 +15,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cache::CacheSettings,
     events::settings::EventSettings,
-    identity::settings::{CodeSettings, PasswordSettings, SessionSettings},
+    identity::{
+        oauth::settings::OAuthSettings,
+        settings::{CodeSettings, PasswordSettings, SessionSettings},
+    },
     limits::LimitSettings,
     notify::settings::{MailSettings, SmsSettings},
     screens::ScreenSettings,
@@ -73,6 +76,8 @@ pub struct Settings {
     pub codes: CodeSettings,
     /// Passwords.
     pub passwords: PasswordSettings,
+    /// Signing in through other providers.
+    pub oauth: OAuthSettings,
     /// Limits on requests.
     pub limits: LimitSettings,
     /// Mail.
@@ -109,6 +114,7 @@ impl Default for Settings {
             sessions: SessionSettings::default(),
             codes: CodeSettings::default(),
             passwords: PasswordSettings::default(),
+            oauth: OAuthSettings::default(),
             limits: LimitSettings::default(),
             mail: MailSettings::default(),
             sms: SmsSettings::default(),

@@ -22,6 +22,20 @@ pub enum AuditEvent {
     SignedOut,
     /// A displaced refresh token was used.
     RefreshTokenStolen,
+    /// All sessions of a user were ended by their owner.
+    SignedOutEverywhere,
+    /// Someone signed in proved again who they are.
+    SteppedUp,
+    /// Someone signed in failed to prove it.
+    StepUpFailed,
+    /// A password was changed by someone who knew the one before.
+    PasswordChanged,
+    /// A password was replaced by means of a code.
+    PasswordReset,
+    /// A user got another address or phone number.
+    AddressAdded,
+    /// A user gave one up.
+    AddressRemoved,
     /// A provider was added to the ways to sign in.
     IdentityLinked,
     /// A provider was removed from them.
@@ -42,6 +56,13 @@ impl AuditEvent {
             Self::CodeSent => "code.sent",
             Self::SignedOut => "session.ended",
             Self::RefreshTokenStolen => "session.stolen",
+            Self::SignedOutEverywhere => "sessions.ended",
+            Self::SteppedUp => "session.proved",
+            Self::StepUpFailed => "session.not_proved",
+            Self::PasswordChanged => "password.changed",
+            Self::PasswordReset => "password.reset",
+            Self::AddressAdded => "address.added",
+            Self::AddressRemoved => "address.removed",
             Self::IdentityLinked => "identity.linked",
             Self::IdentityUnlinked => "identity.unlinked",
             Self::Disowned => "account.disowned",

@@ -160,6 +160,42 @@ pub async fn rehash(
     .map(drop)
 }
 
+/// Finds the credentials of a user who may use them.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn of(executor: impl PgExecutor<'_>, user_id: Uuid) -> sqlx::Result<Option<Credentials>> {
+    sqlx::query_as!(
+        Credentials,
+        r#"SELECT u.id AS user_id, u.role AS "role: Role", u.status AS "status: UserStatus", c.password AS "password?"
+           FROM users u LEFT JOIN credentials c ON c.user_id = u.id
+           WHERE u.id = $1 AND u.status = 'active'"#,
+        user_id,
+    )
+    .fetch_optional(executor)
+    .await
+}
+
+/// The user's role, if they may sign in and have this hash still: checking a
+/// password takes time, in which it may be changed.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn still_good(
+    executor: impl PgExecutor<'_>,
+    user_id: Uuid,
+    hash: &str,
+) -> sqlx::Result<Option<Role>> {
+    sqlx::query_scalar!(
+        r#"SELECT u.role AS "role: Role" FROM users u JOIN credentials c ON c.user_id = u.id
+           WHERE u.id = $1 AND u.status = 'active' AND c.password = $2"#,
+        user_id,
+        hash,
+    )
+    .fetch_optional(executor)
+    .await
+}
+
 /// Writes down when a user signed in last.
 ///
 /// # Errors

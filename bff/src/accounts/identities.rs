@@ -40,21 +40,6 @@ pub async fn find(
     .await
 }
 
-/// Finds a user by id, whatever became of them.
-///
-/// # Errors
-/// When the store doesn't answer.
-pub async fn holder(executor: impl PgExecutor<'_>, user_id: Uuid) -> sqlx::Result<Option<Holder>> {
-    sqlx::query_as!(
-        Holder,
-        r#"SELECT id AS user_id, role AS "role: Role", status AS "status: UserStatus"
-           FROM users WHERE id = $1"#,
-        user_id,
-    )
-    .fetch_optional(executor)
-    .await
-}
-
 /// A living user who has an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressHolder {
@@ -158,10 +143,7 @@ pub struct NewIdentity<'a> {
 /// # Errors
 /// When the store doesn't answer, or by unique constraint when the identity is
 /// someone's already or the user has another of the provider.
-pub async fn insert(
-    executor: impl PgExecutor<'_>,
-    identity: &NewIdentity<'_>,
-) -> sqlx::Result<()> {
+pub async fn insert(executor: impl PgExecutor<'_>, identity: &NewIdentity<'_>) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO identities (provider, subject, user_id, email, created_at) VALUES ($1, $2, $3, $4, $5)",
         identity.provider,

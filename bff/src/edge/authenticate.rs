@@ -108,6 +108,23 @@ impl FromRequestParts<AppState> for Caller {
     }
 }
 
+/// A caller who proved within the last ten minutes who they are, by signing in
+/// or by a step-up: for what a stolen session alone must not be able to do.
+/// Otherwise the answer is `403 step_up_required`.
+#[derive(Debug, Clone, Copy)]
+pub struct Fresh(pub Caller);
+
+impl FromRequestParts<AppState> for Fresh {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let caller = authenticate(parts, state).await?;
+        let caller = caller.ok_or_else(unauthenticated)?;
+        state.sessions.require_fresh(&caller).await?;
+        Ok(Self(caller))
+    }
+}
+
 impl OptionalFromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 

@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     app::AppState,
-    handlers::{accounts, auth, items, me, orders, pages, screens, sessions, well_known},
+    handlers::{
+        accounts, auth, codes, identities, items, me, oauth, orders, pages, screens, sessions,
+        well_known,
+    },
     limits::Class,
 };
 
@@ -54,14 +57,19 @@ pub fn openapi() -> anyhow::Result<String> {
 
 #[rustfmt::skip]
 fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
-    let codes = OpenApiRouter::new()
-        .routes(routes!(auth::verify_code));          // POST   /v1/auth/verify-code
+    let code_sends = OpenApiRouter::new()
+        .routes(routes!(codes::verify_code));         // POST   /v1/auth/verify-code
     let sign_in = OpenApiRouter::new()
         .routes(routes!(auth::register))              // POST   /v1/auth/register
         .routes(routes!(auth::login))                 // POST   /v1/auth/login
-        .routes(routes!(auth::refresh));              // POST   /v1/auth/refresh
+        .routes(routes!(auth::refresh))               // POST   /v1/auth/refresh
+        .routes(routes!(codes::step_up))              // POST   /v1/auth/step-up
+        .routes(routes!(oauth::start))                // GET    /v1/auth/oauth/{provider}/start
+        .routes(routes!(oauth::exchange));            // POST   /v1/auth/oauth/exchange
     let writes = OpenApiRouter::new()
         .routes(routes!(auth::logout))                // POST   /v1/auth/logout
+        .routes(routes!(auth::logout_all))            // POST   /v1/auth/logout-all
+        .routes(routes!(identities::link, identities::unlink)) // POST, DELETE /v1/me/identities/{provider}
         .routes(routes!(sessions::end));              // DELETE /v1/auth/sessions/{id}
     let reads = OpenApiRouter::new()
         .routes(routes!(sessions::list))              // GET    /v1/auth/sessions
@@ -72,13 +80,14 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(orders::show))                // GET    /v1/orders/{id}
         .routes(routes!(screens::home));              // GET    /v1/screens/home
     let public = OpenApiRouter::new()
+        .routes(routes!(oauth::callback))             // GET    /v1/auth/oauth/{provider}/callback
         .routes(routes!(items::list))                 // GET    /v1/items
         .routes(routes!(items::show))                 // GET    /v1/items/{id}
         .routes(routes!(well_known::paseto_keys))     // GET    /.well-known/paseto-keys
         .routes(routes!(pages::problems))             // GET    /problems
         .routes(routes!(pages::problem));             // GET    /problems/{code}
     OpenApiRouter::with_openapi(Document::openapi())
-        .merge(limited(codes, Class::Code, state))
+        .merge(limited(code_sends, Class::Code, state))
         .merge(limited(sign_in, Class::Auth, state))
         .merge(limited(writes, Class::Write, state))
         .merge(limited(reads, Class::Read, state))

@@ -1,4 +1,4 @@
-//! Codes, registration, sign-in, refresh, sign-out.
+//! Registration, sign-in, refresh, sign-out.
 
 use axum::{
     Json,
@@ -21,25 +21,12 @@ use crate::{
     },
     identity::{
         Caller,
-        code::Purpose,
         identifier::{Address, Identifier, Password, Username},
         session::{Device, Mode, Proof, TokenPair},
         sign_in::{Registration, SignedIn},
     },
     request,
 };
-
-request! {
-    /// Asks for a one-time code.
-    #[derive(ToSchema)]
-    pub struct CodeRequest {
-        /// An e-mail address or a phone number.
-        #[schema(example = "ann@example.com")]
-        identifier: String,
-        /// What the code is for.
-        purpose: Purpose,
-    }
-}
 
 request! {
     /// Registers whoever owns an address.
@@ -91,15 +78,6 @@ request! {
     }
 }
 
-/// A code is on its way, if it may be.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CodeSent {
-    /// Seconds until the code is worth nothing.
-    expires_in: i64,
-    /// Seconds until another may be asked for.
-    resend_after: i64,
-}
-
 /// A session's tokens.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TokenAnswer {
@@ -137,28 +115,6 @@ impl From<TokenPair> for TokenAnswer {
             session_id: pair.session_id,
         }
     }
-}
-
-/// Send a one-time code.
-///
-/// The answer is the same whether or not anyone is known by the address.
-#[utoipa::path(post, path = "/v1/auth/verify-code", tag = "identity", request_body = CodeRequest,
-    responses((status = 202, body = CodeSent)))]
-pub async fn verify_code(
-    State(state): State<AppState>,
-    device: Device,
-    Body(request): Body<CodeRequest>,
-) -> Result<(StatusCode, Json<CodeSent>), ApiError> {
-    let address = address(&state, &request.identifier)?;
-    let sent = state
-        .sign_in
-        .send_code(&address, request.purpose, &device)
-        .await?;
-    let answer = CodeSent {
-        expires_in: sent.expires_in.num_seconds(),
-        resend_after: sent.resend_after.num_seconds(),
-    };
-    Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
 /// Register with a code that was sent to an address.
@@ -229,14 +185,28 @@ pub async fn logout(
     device: Device,
 ) -> Result<Response, ApiError> {
     state.sign_in.logout(&caller, &device).await?;
-    Ok((
-        StatusCode::NO_CONTENT,
-        [(header::SET_COOKIE, no_session_cookie())],
-    )
-        .into_response())
+    Ok(signed_out())
 }
 
-fn address(state: &AppState, text: &str) -> Result<Address, ApiError> {
+/// End every session of the caller.
+#[utoipa::path(post, path = "/v1/auth/logout-all", tag = "identity", responses((status = 204)))]
+pub async fn logout_all(
+    State(state): State<AppState>,
+    caller: Caller,
+    device: Device,
+) -> Result<Response, ApiError> {
+    state.sign_in.logout_all(&caller, &device).await?;
+    Ok(signed_out())
+}
+
+/// The session is over: a browser forgets its cookie.
+pub(super) fn signed_out() -> Response {
+    let forget = [(header::SET_COOKIE, no_session_cookie())];
+    (StatusCode::NO_CONTENT, forget).into_response()
+}
+
+/// An address of a request, which stands in its field `identifier`.
+pub(super) fn address(state: &AppState, text: &str) -> Result<Address, ApiError> {
     Address::parse(text, state.region).map_err(|error| bad_identifier(&error))
 }
 
@@ -253,7 +223,7 @@ fn check_source(state: &AppState, headers: &HeaderMap, mode: Mode) -> Result<(),
     }
 }
 
-async fn session_answer(
+pub(super) async fn session_answer(
     state: &AppState,
     status: StatusCode,
     signed_in: SignedIn,

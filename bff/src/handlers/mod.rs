@@ -2,9 +2,12 @@
 
 pub mod accounts;
 pub mod auth;
+pub mod codes;
 pub mod cursor;
+pub mod identities;
 pub mod items;
 pub mod me;
+pub mod oauth;
 pub mod orders;
 pub mod pages;
 pub mod screens;
@@ -22,7 +25,7 @@ use crate::{
         error::{ApiError, Code, FieldError},
         extract::IfNoneMatch,
     },
-    identity,
+    identity::{self, oauth::Failure},
     screens::strong_etag,
     upstream::{CallError, Violation},
 };
@@ -51,6 +54,8 @@ impl From<identity::Error> for ApiError {
             Error::InvalidCredentials => Self::new(Code::InvalidCredentials),
             Error::Unauthenticated | Error::Stolen { .. } => Self::new(Code::Unauthenticated),
             Error::InvalidCode => Self::new(Code::InvalidCode),
+            Error::StepUpRequired => Self::new(Code::StepUpRequired),
+            Error::LastSignInMethod => Self::new(Code::LastSignInMethod),
             Error::NotFound => Self::new(Code::NotFound),
             Error::Weak(weaknesses) => Self::invalid(
                 weaknesses
@@ -85,6 +90,20 @@ impl From<sqlx::Error> for ApiError {
             Self::unavailable("accounts store", error)
         } else {
             Self::internal(error)
+        }
+    }
+}
+
+/// What a provider refuses, as an answer.
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Denied => Self::new(Code::Forbidden),
+            Failure::Unavailable(error) => error.into(),
+            Failure::Answer(reason) => Self::unavailable("identity provider", reason),
+            Failure::Refused => Self::new(Code::InvalidCredentials),
+            Failure::Taken => Self::new(Code::Conflict),
+            Failure::Identity(error) => error.into(),
         }
     }
 }

@@ -34,6 +34,12 @@ pub enum Error {
     /// Not before this time is over.
     #[error("too often; wait {0:?}")]
     TooOften(Duration),
+    /// The session's owner has to prove again who they are.
+    #[error("step-up required")]
+    StepUpRequired,
+    /// The user could never sign in again.
+    #[error("the last way to sign in can't be removed")]
+    LastSignInMethod,
     /// Nothing of that name belongs to the caller.
     #[error("not found")]
     NotFound,

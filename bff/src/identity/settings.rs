@@ -18,6 +18,8 @@ pub struct SessionSettings {
     /// How long a displaced refresh token still returns its successor, in
     /// seconds: for answers that got lost and for tabs that refresh at once.
     pub refresh_grace_s: Seconds,
+    /// How long after a sign-in or step-up a session may do what needs one, in seconds.
+    pub fresh_s: Seconds,
 }
 
 impl Default for SessionSettings {
@@ -28,6 +30,7 @@ impl Default for SessionSettings {
             absolute_s: Seconds(30 * 24 * 3600),
             max_per_user: 10,
             refresh_grace_s: Seconds(30),
+            fresh_s: Seconds(600),
         }
     }
 }

@@ -41,6 +41,9 @@ pub(super) fn sms(content: &Content, now: DateTime<Utc>) -> String {
 const fn what_for(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Registration => "to sign up",
+        Purpose::ResetPassword => "to choose another password",
+        Purpose::AddIdentifier => "to add this address to your account",
+        Purpose::StepUp => "to confirm that it is you",
     }
 }
 

@@ -17,4 +17,5 @@ mod screens;
 mod sessions;
 mod shedding;
 mod sign_in;
+mod step_up;
 mod worker;

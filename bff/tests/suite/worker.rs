@@ -61,6 +61,22 @@ impl TestWorker {
         .await
     }
 
+    /// Waits until every message so far was sent, or found to be for nobody.
+    pub async fn all_handled(&self, app: &TestApp) {
+        let mut db = app.superuser().await;
+        eventually("every message was handled", async || {
+            let waiting: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM outbox o WHERE o.subject LIKE 'jobs.notify.%'
+                 AND NOT EXISTS (SELECT FROM inbox i WHERE i.consumer = 'notify' AND i.event_id = o.id)",
+            )
+            .fetch_one(&mut db)
+            .await
+            .expect("PostgreSQL");
+            (waiting == 0).then_some(())
+        })
+        .await;
+    }
+
     /// Whom messages went to, in order of their addresses.
     pub async fn recipients(&self) -> Vec<String> {
         let mut all: Vec<_> = self.letters().into_iter().map(|letter| letter.to).collect();

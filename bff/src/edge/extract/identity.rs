@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::fields::{FromField, Invalid};
 use crate::identity::{
-    code::Purpose,
     identifier::{Password, Username},
     session::Mode,
 };
@@ -45,15 +44,6 @@ impl FromField for Mode {
 
     fn missing() -> Result<Self, Invalid> {
         Ok(Self::Token)
-    }
-}
-
-impl FromField for Purpose {
-    fn from_field(value: Value) -> Result<Self, Invalid> {
-        match String::from_field(value)?.as_str() {
-            "registration" => Ok(Self::Registration),
-            _ => Err(Invalid::new("unknown_value", "expected registration")),
-        }
     }
 }
 

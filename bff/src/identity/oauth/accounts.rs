@@ -43,13 +43,11 @@ impl OAuth {
                 };
             }
             let outcome = match self.holder_of_address(person).await? {
-                Some((email, holder)) => {
-                    self.adopt(&holder, email, provider, person, device).await
-                }
+                Some((email, holder)) => self.adopt(&holder, email, provider, person, device).await,
                 None => self.register(provider, person, device).await,
             };
             match outcome {
-                Err(Failure::Identity(error)) if error.is_unique_violation() => {}
+                Err(failure) if failure.is_lost_race() => {}
                 outcome => return outcome,
             }
         }
@@ -93,7 +91,8 @@ impl OAuth {
             return Err(Failure::Taken);
         }
         identities::verify_email(&mut *transaction, user_id, self.clock.now()).await?;
-        self.link(&mut transaction, user_id, provider, person, device).await?;
+        self.link(&mut transaction, user_id, provider, person, device)
+            .await?;
         transaction.commit().await?;
         Ok(user_id)
     }
@@ -107,7 +106,8 @@ impl OAuth {
     ) -> Result<(), Failure> {
         let masked = Address::Email(email.clone()).masked();
         let mut entry =
-            self.sign_in.entry(AuditEvent::Disowned, Some(user_id), device, Some(masked));
+            self.sign_in
+                .entry(AuditEvent::Disowned, Some(user_id), device, Some(masked));
         entry.detail = json!({ "provider": provider.as_str() });
         let mut transaction = self.pool.begin().await?;
         identities::disown(&mut *transaction, user_id).await?;
@@ -138,7 +138,9 @@ impl OAuth {
         let event = NewEvent::new(UserRegistered::SUBJECT, id, 1, &registered, &*self.clock);
         outbox::append(&mut *transaction, &event).await?;
         let masked = email.map(|email| Address::Email(email.clone()).masked());
-        let mut entry = self.sign_in.entry(AuditEvent::Registered, Some(id), device, masked);
+        let mut entry = self
+            .sign_in
+            .entry(AuditEvent::Registered, Some(id), device, masked);
         entry.detail = json!({ "provider": provider.as_str() });
         audit::append(&mut *transaction, &entry).await?;
         transaction.commit().await?;
@@ -162,7 +164,14 @@ impl OAuth {
                 Some("identities_one_per_provider") => Failure::Taken,
                 _ => error.into(),
             })?;
-        self.tell(transaction, AuditEvent::IdentityLinked, user_id, provider, device).await
+        self.tell(
+            transaction,
+            AuditEvent::IdentityLinked,
+            user_id,
+            provider,
+            device,
+        )
+        .await
     }
 
     /// Writes down a change of a user's identities and tells of it.
@@ -177,7 +186,13 @@ impl OAuth {
         let at = self.clock.now();
         let version = identities::changed(&mut *transaction, user_id, at).await?;
         let updated = UserUpdated { user_id };
-        let event = NewEvent::new(UserUpdated::SUBJECT, user_id, version, &updated, &*self.clock);
+        let event = NewEvent::new(
+            UserUpdated::SUBJECT,
+            user_id,
+            version,
+            &updated,
+            &*self.clock,
+        );
         outbox::append(&mut *transaction, &event).await?;
         let mut entry = self.sign_in.entry(what, Some(user_id), device, None);
         entry.detail = json!({ "provider": provider.as_str() });
@@ -191,8 +206,9 @@ impl OAuth {
         provider: ProviderName,
         device: &Device,
     ) -> Result<T, Failure> {
-        metrics::counter!("sign_ins_total", "outcome" => "refused").increment(1);
-        let mut entry = self.sign_in.entry(AuditEvent::SignInFailed, Some(user_id), device, None);
+        let mut entry = self
+            .sign_in
+            .entry(AuditEvent::SignInFailed, Some(user_id), device, None);
         entry.detail = json!({ "provider": provider.as_str() });
         audit::append(&self.pool, &entry).await?;
         Err(Failure::Refused)

@@ -32,6 +32,16 @@ impl From<sqlx::Error> for Failure {
 }
 
 impl Failure {
+    /// Whether another request stored the same at the same time.
+    pub(super) fn is_lost_race(&self) -> bool {
+        let Self::Identity(identity::Error::Postgres(error)) = self else {
+            return false;
+        };
+        error
+            .as_database_error()
+            .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+    }
+
     /// What it is called in metrics.
     #[must_use]
     pub const fn outcome(&self) -> &'static str {

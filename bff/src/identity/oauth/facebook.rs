@@ -59,7 +59,9 @@ impl Provider for Facebook {
     ) -> BoxFuture<'a, Result<Person, Failure>> {
         Box::pin(async move {
             let application = &self.application;
-            let tokens = application.exchange(&self.token, secrets, grant, &[], deadline).await?;
+            let tokens = application
+                .exchange(&self.token, secrets, grant, &[], deadline)
+                .await?;
             let token = tokens.access_token().secret();
             let mut url = self.me.clone();
             url.query_pairs_mut()

@@ -9,7 +9,7 @@ use crate::identity::{
     code::hex,
     keys::keyed_hash,
     secret::{self, Secret256},
-    session::Mode,
+    session::{Era, Mode},
     store::once,
 };
 
@@ -71,7 +71,10 @@ impl Secrets {
 
     fn of(key: &Secret256, state: String, browser: String) -> Self {
         let derive = |what: &[u8]| {
-            BASE64.encode(keyed_hash(key, &[what, state.as_bytes(), browser.as_bytes()]))
+            BASE64.encode(keyed_hash(
+                key,
+                &[what, state.as_bytes(), browser.as_bytes()],
+            ))
         };
         Self {
             nonce: derive(b"nonce"),
@@ -106,13 +109,19 @@ impl Secrets {
 pub(super) struct Ticket {
     pub provider: ProviderName,
     pub user_id: Uuid,
+    /// When all sessions of the user are ended before the exchange, so is this.
+    pub era: Era,
     /// When it is worth nothing any more, in milliseconds since the epoch.
     pub expires: i64,
 }
 
 impl Ticket {
     /// Stores it. Returns what the client gets.
-    pub(super) async fn issue(&self, redis: &Redis, lifetime_ms: i64) -> redis::RedisResult<String> {
+    pub(super) async fn issue(
+        &self,
+        redis: &Redis,
+        lifetime_ms: i64,
+    ) -> redis::RedisResult<String> {
         let text = fresh();
         let key = key(redis, "oauth-ticket", &[&text]);
         once::put(redis, &key, self, lifetime_ms).await?;
@@ -135,7 +144,9 @@ impl Ticket {
 
 /// Redis holds digests: who reads it can't take part in anyone's flow.
 fn key(redis: &Redis, kind: &str, secrets: &[&str]) -> String {
-    let digest = secrets.iter().fold(Sha256::new(), |hash, secret| hash.chain_update(secret));
+    let digest = secrets
+        .iter()
+        .fold(Sha256::new(), |hash, secret| hash.chain_update(secret));
     redis.key(&format!("{kind}:{}", hex(&digest.finalize())))
 }
 
@@ -145,5 +156,8 @@ fn fresh() -> String {
 
 /// Whether a text has the form of [`fresh`]: 32 bytes in base64.
 fn is_secret(text: &str) -> bool {
-    text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    text.len() == 43
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
 }

@@ -47,7 +47,11 @@ pub(super) struct Discovery {
 impl Discovery {
     /// Whether it is of this issuer, and leads nowhere less safe.
     fn is_of(&self, issuer: &str) -> bool {
-        let endpoints = [&self.authorization_endpoint, &self.token_endpoint, &self.jwks_uri];
+        let endpoints = [
+            &self.authorization_endpoint,
+            &self.token_endpoint,
+            &self.jwks_uri,
+        ];
         self.issuer == issuer
             && (!issuer.starts_with("https:")
                 || endpoints.iter().all(|url| url.scheme() == "https"))
@@ -60,15 +64,18 @@ impl Google {
             let request = get(&self.discovery_url);
             let found: Discovery = self.application.http.json(request, deadline).await?;
             let is_ours = found.is_of(&self.issuer);
-            is_ours.then_some(found).ok_or(Failure::Answer("a discovery document of another"))
+            is_ours
+                .then_some(found)
+                .ok_or(Failure::Answer("a discovery document of another"))
         };
-        self.discovery.get(deadline, |_, age| age < GOOD_FOR, fetch).await
+        self.discovery
+            .get(deadline, |_, age| age < GOOD_FOR, fetch)
+            .await
     }
 
     async fn keys(&self, url: &Url, kid: &str, deadline: Deadline) -> Result<Arc<KeySet>, Failure> {
         let fetch = async {
-            let published: PublishedKeys =
-                self.application.http.json(get(url), deadline).await?;
+            let published: PublishedKeys = self.application.http.json(get(url), deadline).await?;
             KeySet::try_from(published)
         };
         let is_good = |keys: &KeySet, age| age < GOOD_FOR && (keys.has(kid) || age < LOOK_AGAIN);
@@ -85,7 +92,9 @@ impl Provider for Google {
         Box::pin(async move {
             let discovery = self.discovery(deadline).await?;
             let nonce = [("nonce", secrets.nonce.as_str())];
-            Ok(self.application.page(&discovery.authorization_endpoint, secrets, &nonce))
+            Ok(self
+                .application
+                .page(&discovery.authorization_endpoint, secrets, &nonce))
         })
     }
 

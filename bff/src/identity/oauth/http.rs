@@ -51,7 +51,9 @@ impl Http {
         request: Request<Vec<u8>>,
         deadline: Deadline,
     ) -> Result<Response<Vec<u8>>, CallError> {
-        self.guard.call(deadline, || self.once(request.clone())).await
+        self.guard
+            .call(deadline, || self.once(request.clone()))
+            .await
     }
 
     async fn once(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, CallError> {
@@ -95,7 +97,10 @@ impl Http {
 
     /// For the protocol's own requests.
     pub(super) fn until(&self, deadline: Deadline) -> Until<'_> {
-        Until { http: self, deadline }
+        Until {
+            http: self,
+            deadline,
+        }
     }
 }
 
@@ -130,7 +135,11 @@ pub(super) fn get(url: &Url) -> Request<Vec<u8>> {
 /// `POST` of a form.
 pub(super) fn post(url: &Url, form: &[(&str, &str)]) -> Request<Vec<u8>> {
     let mut body = form_urlencoded::Serializer::new(String::new());
-    let mut request = build(Method::POST, url, body.extend_pairs(form).finish().into_bytes());
+    let mut request = build(
+        Method::POST,
+        url,
+        body.extend_pairs(form).finish().into_bytes(),
+    );
     let form = header::HeaderValue::from_static("application/x-www-form-urlencoded");
     request.headers_mut().insert(header::CONTENT_TYPE, form);
     request

@@ -176,20 +176,32 @@ impl<'a> IdToken<'a> {
     pub(super) fn check(&self, keys: &KeySet, expected: &Expected<'_>) -> Result<Claims, Failure> {
         let mut candidates = keys.0.iter().filter(|key| key.kid == self.kid);
         let key = candidates.next().ok_or(Failure::Answer("an unknown key"))?;
-        RsaPublicKeyComponents { n: &key.n, e: &key.e }
-            .verify(&RSA_PKCS1_2048_8192_SHA256, self.signed.as_bytes(), &self.signature)
-            .map_err(|_| Failure::Answer("a wrong signature"))?;
+        RsaPublicKeyComponents {
+            n: &key.n,
+            e: &key.e,
+        }
+        .verify(
+            &RSA_PKCS1_2048_8192_SHA256,
+            self.signed.as_bytes(),
+            &self.signature,
+        )
+        .map_err(|_| Failure::Answer("a wrong signature"))?;
 
         let claims: Claims = decode(self.payload)?;
         let now = expected.now;
-        let same_nonce = claims.nonce.as_deref().is_some_and(|nonce| {
-            nonce.as_bytes().ct_eq(expected.nonce.as_bytes()).into()
-        });
+        let same_nonce = claims
+            .nonce
+            .as_deref()
+            .is_some_and(|nonce| nonce.as_bytes().ct_eq(expected.nonce.as_bytes()).into());
         let wrong = if !is_issuer(&claims.iss, expected.issuer) {
             "another issuer"
         } else if !claims.aud.is(expected.audience) {
             "another audience"
-        } else if claims.azp.as_deref().is_some_and(|azp| azp != expected.audience) {
+        } else if claims
+            .azp
+            .as_deref()
+            .is_some_and(|azp| azp != expected.audience)
+        {
             "another authorized party"
         } else if (now - SKEW).timestamp() >= claims.exp {
             "an expired id token"
@@ -210,6 +222,8 @@ fn is_issuer(iss: &str, issuer: &str) -> bool {
 }
 
 fn decode<T: DeserializeOwned>(part: &str) -> Result<T, Failure> {
-    let bytes = BASE64.decode(part).map_err(|_| Failure::Answer("an id token of no base64"))?;
+    let bytes = BASE64
+        .decode(part)
+        .map_err(|_| Failure::Answer("an id token of no base64"))?;
     serde_json::from_slice(&bytes).map_err(|_| Failure::Answer("an id token of no JSON"))
 }

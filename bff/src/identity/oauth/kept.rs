@@ -34,7 +34,9 @@ impl<T> Kept<T> {
         is_good: impl FnOnce(&T, TimeDelta) -> bool,
         fetch: impl Future<Output = Result<T, Failure>>,
     ) -> Result<Arc<T>, Failure> {
-        let mut value = deadline.limit(async { Ok(self.value.lock().await) }).await?;
+        let mut value = deadline
+            .limit(async { Ok(self.value.lock().await) })
+            .await?;
         let now = self.clock.now_ms();
         if let Some((fetched, value)) = &*value
             && is_good(value, TimeDelta::milliseconds(now - fetched))

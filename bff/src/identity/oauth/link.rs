@@ -25,9 +25,12 @@ impl OAuth {
         if !identities::lock(&mut *transaction, user_id).await? {
             return Err(Failure::Refused);
         }
-        match self.link(&mut transaction, user_id, provider, person, device).await {
+        match self
+            .link(&mut transaction, user_id, provider, person, device)
+            .await
+        {
             // Someone else was faster.
-            Err(Failure::Identity(error)) if error.is_unique_violation() => Err(Failure::Taken),
+            Err(failure) if failure.is_lost_race() => Err(Failure::Taken),
             outcome => {
                 outcome?;
                 Ok(transaction.commit().await?)
@@ -58,7 +61,8 @@ impl OAuth {
             return Err(Error::LastSignInMethod.into());
         }
         let what = AuditEvent::IdentityUnlinked;
-        self.tell(&mut transaction, what, user_id, provider, device).await?;
+        self.tell(&mut transaction, what, user_id, provider, device)
+            .await?;
         Ok(transaction.commit().await?)
     }
 }

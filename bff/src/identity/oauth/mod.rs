@@ -102,7 +102,10 @@ impl OAuth {
     ///
     /// # Errors
     /// When a setting can't be used.
-    #[expect(clippy::too_many_arguments, reason = "it is called once, where everything is built")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "it is called once, where everything is built"
+    )]
     pub fn new(
         settings: settings::OAuthSettings,
         production: bool,
@@ -210,7 +213,10 @@ impl OAuth {
         let person = known.person(secrets, &grant?, self.deadline()).await?;
         let mode = match flow.aim {
             Aim::SignIn(mode) => mode,
-            Aim::Link { user_id, session_id } => {
+            Aim::Link {
+                user_id,
+                session_id,
+            } => {
                 let alive = self.sessions.list(user_id).await?;
                 if !alive.iter().any(|session| session.id == session_id) {
                     return Err(Failure::Refused);
@@ -220,19 +226,19 @@ impl OAuth {
             }
         };
         let user_id = self.user_of(provider, &person, &device).await?;
+        let lifetime = self.settings.ticket_lifetime_s.millis();
+        let ticket = Ticket {
+            provider,
+            user_id,
+            era: self.sessions.era(&user_id.to_string()).await?,
+            expires: self.clock.now_ms() + lifetime,
+        };
         Ok(match mode {
             Mode::Cookie => {
-                let name = provider.as_str();
-                let signed_in = self.sign_in.vouched(user_id, name, mode, device).await;
+                let signed_in = self.admit(ticket, mode, device).await;
                 Outcome::Session(signed_in.map_err(refusal)?)
             }
             Mode::Token => {
-                let lifetime = self.settings.ticket_lifetime_s.millis();
-                let ticket = Ticket {
-                    provider,
-                    user_id,
-                    expires: self.clock.now_ms() + lifetime,
-                };
                 let issued = ticket.issue(&self.redis, lifetime).await;
                 Outcome::Ticket(issued.map_err(Error::from)?)
             }
@@ -248,8 +254,15 @@ impl OAuth {
     pub async fn exchange(&self, ticket: &str, device: Device) -> Result<SignedIn, Error> {
         let ticket = Ticket::take(&self.redis, ticket, self.clock.now_ms()).await?;
         let ticket = ticket.ok_or(Error::InvalidCode)?;
-        let name = ticket.provider.as_str();
-        self.sign_in.vouched(ticket.user_id, name, Mode::Token, device).await
+        self.admit(ticket, Mode::Token, device).await
+    }
+
+    async fn admit(&self, ticket: Ticket, mode: Mode, device: Device) -> Result<SignedIn, Error> {
+        let Ticket { user_id, era, .. } = ticket;
+        let provider = ticket.provider.as_str();
+        self.sign_in
+            .vouched(user_id, era, provider, mode, device)
+            .await
     }
 
     fn deadline(&self) -> Deadline {

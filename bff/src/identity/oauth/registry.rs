@@ -155,14 +155,20 @@ impl Builder<'_> {
     ) -> anyhow::Result<Application> {
         let public = self.settings.public_url.as_ref();
         let public = public.context("BFF_OAUTH__PUBLIC_URL is needed for it")?;
-        self.base(public, "PUBLIC_URL").context("BFF_OAUTH__PUBLIC_URL")?;
+        self.base(public, "PUBLIC_URL")
+            .context("BFF_OAUTH__PUBLIC_URL")?;
         let path = format!("v1/auth/oauth/{}/callback", provider.as_str());
         Ok(Application {
             id: id.to_owned(),
             secret: secret.clone(),
             callback: below(public.expose(), &path)?,
             scopes,
-            http: Http::new(provider, self.settings, self.client.clone(), self.clock.clone()),
+            http: Http::new(
+                provider,
+                self.settings,
+                self.client.clone(),
+                self.clock.clone(),
+            ),
         })
     }
 
@@ -171,12 +177,18 @@ impl Builder<'_> {
         let url = url.expose();
         let safe = url.scheme() == "https" || (url.scheme() == "http" && !self.production);
         ensure!(safe, "{name}: expected https://…");
-        ensure!(url.query().is_none() && url.fragment().is_none(), "{name}: expected no query");
+        ensure!(
+            url.query().is_none() && url.fragment().is_none(),
+            "{name}: expected no query"
+        );
         Ok(url)
     }
 }
 
 fn needed(secret: &Secret) -> anyhow::Result<&Secret> {
-    ensure!(!secret.is_empty(), "CLIENT_SECRET is needed beside CLIENT_ID");
+    ensure!(
+        !secret.is_empty(),
+        "CLIENT_SECRET is needed beside CLIENT_ID"
+    );
     Ok(secret)
 }

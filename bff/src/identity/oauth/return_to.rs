@@ -104,7 +104,10 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<String, NotAllowed> {
-        let origins = ["https://app.example".to_owned(), "http://localhost:3000".into()];
+        let origins = [
+            "https://app.example".to_owned(),
+            "http://localhost:3000".into(),
+        ];
         ReturnTo::parse(text, &origins).map(|place| place.0)
     }
 
@@ -116,7 +119,10 @@ mod tests {
     #[case("https://app.example", "https://app.example/")]
     #[case("https://app.example/a", "https://app.example/a")]
     #[case("http://localhost:3000/a", "http://localhost:3000/a")]
-    #[case("/a?next=https://evil.example", "https://app.example/a?next=https%3A%2F%2Fevil.example")]
+    #[case(
+        "/a?next=https://evil.example",
+        "https://app.example/a?next=https%3A%2F%2Fevil.example"
+    )]
     fn a_place_on_the_list_is_taken(#[case] text: &str, #[case] place: &str) {
         assert_eq!(parse(text).as_deref(), Ok(place));
     }
@@ -172,7 +178,10 @@ mod tests {
     fn what_is_added_stands_alone() {
         let origins = ["https://app.example".to_owned()];
         let place = ReturnTo::parse("/done?ticket=planted&a=1&error=x", &origins).unwrap();
-        assert_eq!(place.with("ticket", "t"), "https://app.example/done?a=1&ticket=t");
+        assert_eq!(
+            place.with("ticket", "t"),
+            "https://app.example/done?a=1&ticket=t"
+        );
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! The settings of signing in through other providers.
+
 use platform::config::{Millis, Seconds, Secret, ServerUrl};
 use serde::{Deserialize, Serialize};
 

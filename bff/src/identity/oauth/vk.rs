@@ -65,21 +65,28 @@ impl Provider for Vk {
             let device = grant.device_id.as_deref();
             let device = device.ok_or(Failure::Answer("a callback without device_id"))?;
             let extra = [("device_id", device), ("state", secrets.state.as_str())];
-            let tokens =
-                application.exchange(&self.token, secrets, grant, &extra, deadline).await?;
+            let tokens = application
+                .exchange(&self.token, secrets, grant, &extra, deadline)
+                .await?;
             let echo = tokens.extra_fields().state.as_deref().unwrap_or_default();
             if !bool::from(echo.as_bytes().ct_eq(secrets.state.as_bytes())) {
                 return Err(Failure::Answer("the exchange echoes another state"));
             }
             let token = tokens.access_token().secret();
-            let form = [("client_id", application.id.as_str()), ("access_token", token)];
+            let form = [
+                ("client_id", application.id.as_str()),
+                ("access_token", token),
+            ];
             let request = post(&self.user_info, &form);
             let UserInfo { user } = application.http.json(request, deadline).await?;
             let subject = match user.user_id {
                 UserId::Number(number) => number.to_string(),
                 UserId::Text(text) => text,
             };
-            let names: Vec<String> = [user.first_name, user.last_name].into_iter().flatten().collect();
+            let names: Vec<String> = [user.first_name, user.last_name]
+                .into_iter()
+                .flatten()
+                .collect();
             Person::new(subject, user.email.as_deref(), Some(&names.join(" ")))
         })
     }

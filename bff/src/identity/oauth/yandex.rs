@@ -49,18 +49,26 @@ impl Provider for Yandex {
     ) -> BoxFuture<'a, Result<Person, Failure>> {
         Box::pin(async move {
             let application = &self.application;
-            let tokens = application.exchange(&self.token, secrets, grant, &[], deadline).await?;
+            let tokens = application
+                .exchange(&self.token, secrets, grant, &[], deadline)
+                .await?;
             let authorization = format!("OAuth {}", tokens.access_token().secret());
             let mut authorization = HeaderValue::try_from(authorization)
                 .map_err(|_| Failure::Answer("an access token that no header holds"))?;
             authorization.set_sensitive(true);
             let mut request = get(&self.info);
-            request.headers_mut().insert(header::AUTHORIZATION, authorization);
+            request
+                .headers_mut()
+                .insert(header::AUTHORIZATION, authorization);
             let info: Info = application.http.json(request, deadline).await?;
             if info.client_id != application.id {
                 return Err(Failure::Answer("a token for another application"));
             }
-            Person::new(info.id, info.default_email.as_deref(), info.real_name.as_deref())
+            Person::new(
+                info.id,
+                info.default_email.as_deref(),
+                info.real_name.as_deref(),
+            )
         })
     }
 }

@@ -5,17 +5,16 @@ use super::{SignIn, SignedIn};
 use crate::{
     accounts::{
         audit::{self, AuditEvent},
-        credentials::{self, UserStatus},
-        identities,
+        credentials,
     },
     identity::{
         error::Error,
-        session::{Device, Mode},
+        session::{Device, Era, Mode},
     },
 };
 
 impl SignIn {
-    /// Signs in a user whom a provider vouches for.
+    /// Signs in a user for whom a provider vouched after `era` was read.
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`] when the user may not sign in;
@@ -23,25 +22,25 @@ impl SignIn {
     pub async fn vouched(
         &self,
         user_id: Uuid,
+        era: Era,
         provider: &'static str,
         mode: Mode,
         device: Device,
     ) -> Result<SignedIn, Error> {
-        let holder = identities::holder(&self.pool, user_id).await?;
-        let active = holder.filter(|holder| holder.status == UserStatus::Active);
-        let mut entry = self.entry(AuditEvent::SignInFailed, Some(user_id), &device, None);
-        entry.detail = json!({ "provider": provider });
-        let Some(holder) = active else {
-            metrics::counter!("sign_ins_total", "outcome" => "refused").increment(1);
-            audit::append(&self.pool, &entry).await?;
-            return Err(Error::InvalidCredentials);
+        let active = credentials::of(&self.pool, user_id).await?;
+        let what = match &active {
+            Some(_) => AuditEvent::SignedIn,
+            None => AuditEvent::SignInFailed,
         };
-        entry.event = AuditEvent::SignedIn;
+        let mut entry = self.entry(what, Some(user_id), &device, None);
+        entry.detail = json!({ "provider": provider });
         let mut transaction = self.pool.begin().await?;
-        credentials::signed_in(&mut *transaction, user_id, self.clock.now()).await?;
         audit::append(&mut *transaction, &entry).await?;
+        if active.is_some() {
+            credentials::signed_in(&mut *transaction, user_id, self.clock.now()).await?;
+        }
         transaction.commit().await?;
-        metrics::counter!("sign_ins_total", "outcome" => "accepted").increment(1);
-        self.open(user_id, holder.role, mode, device).await
+        let active = active.ok_or(Error::InvalidCredentials)?;
+        self.open(user_id, active.role, mode, device, era).await
     }
 }

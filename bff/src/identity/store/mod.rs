@@ -5,6 +5,7 @@
 
 pub mod attempts;
 pub mod codes;
+pub mod freshness;
 pub mod once;
 pub mod sessions;
 

@@ -1,0 +1,69 @@
+//! How users can be reached, and what everyone may know about them.
+
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use crate::identity::identifier::{Address, Email, Phone};
+
+/// A user's proved addresses and public names.
+#[derive(Debug, Clone)]
+pub struct Contact {
+    /// The user.
+    pub user_id: Uuid,
+    /// The e-mail address, when a code proved it.
+    pub email: Option<Email>,
+    /// The phone number, when a code proved it.
+    pub phone: Option<Phone>,
+    names: Vec<String>,
+}
+
+impl Contact {
+    /// Where a code or a notice can be sent, mail first.
+    pub fn addresses(&self) -> impl Iterator<Item = Address> {
+        let email = self.email.clone().map(Address::Email);
+        email
+            .into_iter()
+            .chain(self.phone.clone().map(Address::Phone))
+    }
+
+    /// The user's own address that is the same as this one, as it was proved:
+    /// messages go there, however the request spelled it.
+    #[must_use]
+    pub fn own(&self, address: &Address) -> Option<Address> {
+        self.addresses()
+            .find(|own| own.canonical() == address.canonical())
+    }
+
+    /// What a password must not contain.
+    #[must_use]
+    pub fn known(&self) -> Vec<String> {
+        let addresses = self.addresses().flat_map(|address| address.known());
+        self.names.iter().cloned().chain(addresses).collect()
+    }
+}
+
+/// How a user who may sign in can be reached.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn of(executor: impl PgExecutor<'_>, user_id: Uuid) -> sqlx::Result<Option<Contact>> {
+    let row = sqlx::query!(
+        "SELECT id, full_name, username, email, email_verified_at, phone, phone_verified_at
+         FROM users WHERE id = $1 AND status IN ('active', 'deactivated')",
+        user_id,
+    )
+    .fetch_optional(executor)
+    .await?;
+    Ok(row.map(|row| Contact {
+        user_id: row.id,
+        email: row
+            .email
+            .filter(|_| row.email_verified_at.is_some())
+            .and_then(|text| Email::parse(&text).ok()),
+        phone: row
+            .phone
+            .filter(|_| row.phone_verified_at.is_some())
+            .and_then(|text| Phone::stored(&text).ok()),
+        names: row.full_name.into_iter().chain(row.username).collect(),
+    }))
+}
