@@ -9,6 +9,7 @@ mod helpers;
 mod limits;
 mod messaging;
 mod notify;
+mod oauth;
 mod openapi;
 mod orders_stub;
 mod outages;
