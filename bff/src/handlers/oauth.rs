@@ -246,6 +246,10 @@ async fn go_on(
 ) -> Result<Response, ApiError> {
     let return_to = finished.return_to;
     let found = |place: &str| (StatusCode::FOUND, to(place)).into_response();
+    if let Ok(outcome) = &finished.outcome {
+        let user = Invalidate::User(outcome.user_id());
+        state.cache.invalidate(user).await;
+    }
     Ok(match finished.outcome {
         Ok(Outcome::Session(signed_in)) => {
             let Proof::Cookie(value, keep) = signed_in.proof else {
@@ -256,11 +260,8 @@ async fn go_on(
             let cookie = [(header::SET_COOKIE, session_cookie(&value, keep))];
             (cookie, found(return_to.as_str())).into_response()
         }
-        Ok(Outcome::Ticket(ticket)) => found(&return_to.with("ticket", &ticket)),
-        Ok(Outcome::Linked(user_id)) => {
-            state.cache.invalidate(Invalidate::User(user_id)).await;
-            found(return_to.as_str())
-        }
+        Ok(Outcome::Ticket(_, ticket)) => found(&return_to.with("ticket", &ticket)),
+        Ok(Outcome::Linked(_)) => found(return_to.as_str()),
         Err(failure) => found(&return_to.with("error", told(provider, failure))),
     })
 }

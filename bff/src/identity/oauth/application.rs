@@ -5,8 +5,8 @@ use oauth2::{
     EndpointSet, ExtraTokenFields, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
     RequestTokenError, Scope, StandardRevocableToken, StandardTokenResponse, TokenUrl,
     basic::{
-        BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
-        BasicTokenType,
+        BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse,
+        BasicTokenIntrospectionResponse, BasicTokenType,
     },
 };
 use platform::config::Secret;
@@ -117,7 +117,12 @@ impl Application {
 fn refused(error: RequestTokenError<CallError, BasicErrorResponse>) -> Failure {
     match error {
         RequestTokenError::Request(error) => error.into(),
-        RequestTokenError::ServerResponse(_) => Failure::Answer("it refused the code"),
+        RequestTokenError::ServerResponse(answer) => Failure::Answer(match answer.error() {
+            BasicErrorResponseType::InvalidClient | BasicErrorResponseType::UnauthorizedClient => {
+                "it doesn't know our client id and secret"
+            }
+            _ => "it refused the code",
+        }),
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
             Failure::Answer("no tokens for the code")
         }

@@ -227,3 +227,57 @@ fn decode<T: DeserializeOwned>(part: &str) -> Result<T, Failure> {
         .map_err(|_| Failure::Answer("an id token of no base64"))?;
     serde_json::from_slice(&bytes).map_err(|_| Failure::Answer("an id token of no JSON"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_issuer_is_written_with_and_without_its_scheme() {
+        let google = "https://accounts.google.com";
+        assert!(is_issuer(google, google));
+        assert!(is_issuer("accounts.google.com", google));
+        for other in [
+            "",
+            "google.com",
+            "http://accounts.google.com",
+            "https://accounts.google.com/",
+        ] {
+            assert!(!is_issuer(other, google), "{other}");
+        }
+        // What isn't safe has no short form.
+        assert!(!is_issuer("127.0.0.1", "http://127.0.0.1"));
+    }
+
+    #[test]
+    fn the_audience_is_us_alone() {
+        let audience = |json| serde_json::from_value::<Audience>(json).unwrap();
+        assert!(audience(serde_json::json!("us")).is("us"));
+        assert!(audience(serde_json::json!(["us"])).is("us"));
+        assert!(!audience(serde_json::json!(["us", "them"])).is("us"));
+        assert!(!audience(serde_json::json!([])).is("us"));
+    }
+
+    #[test]
+    fn a_claim_that_comes_twice_is_no_claim() {
+        let twice = BASE64.encode(r#"{"iss":"a","iss":"b","sub":"c","aud":"d","exp":1,"iat":1}"#);
+        assert!(decode::<Claims>(&twice).is_err());
+    }
+
+    #[test]
+    fn a_key_set_is_bounded_and_holds_keys_that_sign_alone() {
+        let key = |usage: &str, alg: &str| serde_json::json!({ "kty": "RSA", "kid": "k", "use": usage, "alg": alg, "n": "AQAB", "e": "AQAB" });
+        let set = |keys: Vec<Value>| {
+            let published =
+                serde_json::from_value::<PublishedKeys>(serde_json::json!({ "keys": keys }));
+            KeySet::try_from(published.unwrap())
+        };
+        assert!(set(vec![key("sig", "RS256")]).unwrap().has("k"));
+        assert!(
+            !set(vec![key("enc", "RS256"), key("sig", "RS512")])
+                .unwrap()
+                .has("k")
+        );
+        assert!(set(vec![key("sig", "RS256"); MAX_KEYS + 1]).is_err());
+    }
+}

@@ -91,10 +91,21 @@ pub struct Finished {
 pub enum Outcome {
     /// A session, in cookie mode.
     Session(SignedIn),
-    /// A ticket that is exchanged for a session, in token mode.
-    Ticket(String),
+    /// A ticket that is exchanged for the user's session, in token mode.
+    Ticket(Uuid, String),
     /// The user has one more way to sign in.
     Linked(Uuid),
+}
+
+impl Outcome {
+    /// Whom it is about.
+    #[must_use]
+    pub const fn user_id(&self) -> Uuid {
+        match self {
+            Self::Session(signed_in) => signed_in.user_id,
+            Self::Ticket(user_id, _) | Self::Linked(user_id) => *user_id,
+        }
+    }
 }
 
 impl OAuth {
@@ -190,7 +201,7 @@ impl OAuth {
         let outcome = self.conclude(&flow, returned.grant, &secrets, device).await;
         let label = match &outcome {
             Ok(Outcome::Linked(_)) => "linked",
-            Ok(Outcome::Session(_) | Outcome::Ticket(_)) => "signed_in",
+            Ok(Outcome::Session(_) | Outcome::Ticket(..)) => "signed_in",
             Err(failure) => failure.outcome(),
         };
         metrics::counter!("oauth_flows_total", "provider" => provider.as_str(), "outcome" => label)
@@ -240,7 +251,7 @@ impl OAuth {
             }
             Mode::Token => {
                 let issued = ticket.issue(&self.redis, lifetime).await;
-                Outcome::Ticket(issued.map_err(Error::from)?)
+                Outcome::Ticket(user_id, issued.map_err(Error::from)?)
             }
         })
     }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use rstest::rstest;
 
 use super::{
-    provider::Fault::{self, *},
+    fault::Fault::{self, *},
     stage::{Stage, parameter, session},
 };
 

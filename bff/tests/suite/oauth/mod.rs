@@ -1,6 +1,8 @@
 //! Signing in through other providers, against one that may be wrong.
 
 mod configuration;
+mod data;
+mod fault;
 mod faults;
 mod flows;
 mod linking;

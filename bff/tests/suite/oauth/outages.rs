@@ -8,7 +8,7 @@ use platform::{config::Millis, testing::Server};
 use rstest::rstest;
 
 use super::{
-    provider::Fault::{self, *},
+    fault::Fault::{self, *},
     stage::{RETURN_TO, Stage, parameter, session},
 };
 

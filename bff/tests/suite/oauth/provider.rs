@@ -8,76 +8,27 @@ use std::{
 
 use axum::{
     Form, Json, Router,
-    extract::{Path, Query, State},
+    extract::{Query, State},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use http::{HeaderMap, StatusCode, header};
-use ring::{digest, hmac};
+use http::{StatusCode, header};
+use ring::digest;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use url::Url;
 
-use super::tokens::{self, Subject};
+use super::{
+    data::{facebook_me, vk_user_info, yandex_info},
+    fault::Fault,
+    tokens::{self, Subject},
+};
 
-type Pairs = HashMap<String, String>;
+pub type Pairs = HashMap<String, String>;
 
 pub const CLIENT_ID: &str = "portico-test";
 pub const CLIENT_SECRET: &str = "a secret of the tests";
-
-/// What goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    // At the page.
-    Denial,
-    WrongState,
-    NoCode,
-    ServerError,
-    // At the exchange.
-    ExchangeRefused,
-    ExchangeFails,
-    ExchangeHangs,
-    ExchangeIsHuge,
-    ExchangeIsHtml,
-    ExchangeRedirects,
-    // In the id token.
-    NoIdToken,
-    Nonce,
-    NoNonce,
-    Audience,
-    TwoAudiences,
-    NoAudience,
-    AuthorizedParty,
-    Issuer,
-    Expired,
-    FromTheFuture,
-    NoSubject,
-    UnknownKid,
-    NoKid,
-    CriticalHeader,
-    WrongKey,
-    ChangedAfterSigning,
-    AlgorithmNone,
-    AlgorithmHs256,
-    // Around it.
-    DiscoveryOfAnother,
-    DiscoveryFails,
-    KeysFail,
-    KeysAreHuge,
-    // At the person's data.
-    DataRefused,
-    DataFails,
-    DataHangs,
-    DataIsHuge,
-    DataWithoutId,
-    /// VK: the exchange echoes another state.
-    StateEcho,
-    /// VK: the callback names no device.
-    NoDevice,
-    /// Yandex: the token was made for another application.
-    ClientId,
-}
 
 /// Who signs in at the provider.
 #[derive(Debug, Clone)]
@@ -113,7 +64,7 @@ pub struct Script {
     /// The key that signs, and is published.
     pub kid: String,
     codes: HashMap<String, Asked>,
-    tokens: HashMap<String, &'static str>,
+    pub tokens: HashMap<String, &'static str>,
     /// How often each endpoint was asked.
     calls: HashMap<&'static str, usize>,
 }
@@ -122,7 +73,7 @@ pub struct Script {
 #[derive(Debug, Clone)]
 pub struct Provider {
     pub url: String,
-    script: Arc<Mutex<Script>>,
+    pub script: Arc<Mutex<Script>>,
 }
 
 impl Provider {
@@ -156,7 +107,7 @@ impl Provider {
         script.calls.get(endpoint).copied().unwrap_or_default()
     }
 
-    fn called(&self, endpoint: &'static str) -> Option<Fault> {
+    pub fn called(&self, endpoint: &'static str) -> Option<Fault> {
         let mut script = self.script.lock().unwrap();
         *script.calls.entry(endpoint).or_default() += 1;
         script.fault
@@ -311,86 +262,7 @@ fn refused() -> Response {
     (StatusCode::BAD_REQUEST, Json(error)).into_response()
 }
 
-fn huge() -> Response {
+pub fn huge() -> Response {
     let endless = format!("{{\"x\": \"{}\"}}", "a".repeat(2 * 1024 * 1024));
     ([(header::CONTENT_TYPE, "application/json")], endless).into_response()
-}
-
-impl Provider {
-    /// The person, for someone who holds a token that was made by `name`.
-    async fn person(&self, name: &str, token: &str) -> Result<(Person, Option<Fault>), Response> {
-        let fault = self.called("data");
-        match fault {
-            Some(Fault::DataFails) => return Err(StatusCode::BAD_GATEWAY.into_response()),
-            Some(Fault::DataRefused) => return Err(StatusCode::UNAUTHORIZED.into_response()),
-            Some(Fault::DataHangs) => std::future::pending::<()>().await,
-            Some(Fault::DataIsHuge) => return Err(huge()),
-            Some(Fault::DataWithoutId) => return Err(Json(json!({})).into_response()),
-            _ => {}
-        }
-        let script = self.script.lock().unwrap();
-        if script.tokens.get(token).is_none_or(|maker| *maker != name) {
-            return Err(StatusCode::FORBIDDEN.into_response());
-        }
-        Ok((script.person.clone(), fault))
-    }
-}
-
-async fn facebook_me(State(provider): State<Provider>, Query(query): Query<Pairs>) -> Response {
-    let token = &query["access_token"];
-    let key = hmac::Key::new(hmac::HMAC_SHA256, CLIENT_SECRET.as_bytes());
-    let proof = hmac::sign(&key, token.as_bytes());
-    let proof: String = proof.as_ref().iter().map(|b| format!("{b:02x}")).collect();
-    if query.get("appsecret_proof") != Some(&proof) || query["fields"] != "id,name,email" {
-        return StatusCode::BAD_REQUEST.into_response();
-    }
-    match provider.person("facebook", token).await {
-        Ok((person, _)) => {
-            let mut me = json!({ "id": person.subject, "name": person.name });
-            if let Some(email) = person.email {
-                me["email"] = email.into();
-            }
-            Json(me).into_response()
-        }
-        Err(answer) => answer,
-    }
-}
-
-async fn vk_user_info(State(provider): State<Provider>, Form(form): Form<Pairs>) -> Response {
-    if form["client_id"] != CLIENT_ID {
-        return StatusCode::BAD_REQUEST.into_response();
-    }
-    match provider.person("vk", &form["access_token"]).await {
-        Ok((person, _)) => Json(json!({ "user": {
-            "user_id": person.subject, "first_name": "Ann", "last_name": "Lee",
-            "email": person.email, "verified": true,
-        } }))
-        .into_response(),
-        Err(answer) => answer,
-    }
-}
-
-async fn yandex_info(
-    State(provider): State<Provider>,
-    Path(path): Path<String>,
-    Query(query): Query<Pairs>,
-    headers: HeaderMap,
-) -> Response {
-    assert_eq!((path.as_str(), query["format"].as_str()), ("info", "json"));
-    let authorization = headers[header::AUTHORIZATION].to_str().unwrap();
-    let token = authorization.strip_prefix("OAuth ").unwrap();
-    match provider.person("yandex", token).await {
-        Ok((person, fault)) => {
-            let client_id = match fault {
-                Some(Fault::ClientId) => "someone-else",
-                _ => CLIENT_ID,
-            };
-            Json(json!({
-                "id": person.subject, "client_id": client_id, "login": "ann",
-                "default_email": person.email, "real_name": person.name,
-            }))
-            .into_response()
-        }
-        Err(answer) => answer,
-    }
 }

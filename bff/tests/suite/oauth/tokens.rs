@@ -13,7 +13,7 @@ use ring::{
 };
 use serde_json::{Value, json};
 
-use super::provider::{Fault, Person};
+use super::{fault::Fault, provider::Person};
 
 const PROVIDER: &str = include_str!("keys/provider.pem");
 const STRANGER: &str = include_str!("keys/stranger.pem");
