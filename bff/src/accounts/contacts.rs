@@ -42,15 +42,44 @@ impl Contact {
     }
 }
 
-/// How a user who may sign in can be reached.
+/// How a user can be reached, unless they are blocked or gone.
 ///
 /// # Errors
 /// When the store doesn't answer.
 pub async fn of(executor: impl PgExecutor<'_>, user_id: Uuid) -> sqlx::Result<Option<Contact>> {
+    find(executor, Some(user_id), None).await
+}
+
+/// The same, of whoever has this address.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn by_address(
+    executor: impl PgExecutor<'_>,
+    address: &Address,
+) -> sqlx::Result<Option<Contact>> {
+    find(executor, None, Some(address)).await
+}
+
+async fn find(
+    executor: impl PgExecutor<'_>,
+    user_id: Option<Uuid>,
+    address: Option<&Address>,
+) -> sqlx::Result<Option<Contact>> {
+    let (email, phone) = match address {
+        Some(Address::Email(email)) => (Some(email.canonical()), None),
+        Some(Address::Phone(phone)) => (None, Some(phone.e164())),
+        None => (None, None),
+    };
     let row = sqlx::query!(
         "SELECT id, full_name, username, email, email_verified_at, phone, phone_verified_at
-         FROM users WHERE id = $1 AND status IN ('active', 'deactivated')",
+         FROM users
+         WHERE status IN ('active', 'deactivated') AND deleted_at IS NULL
+           AND (id = $1 OR email_canonical = $2 AND email_verified_at IS NOT NULL
+                OR phone = $3 AND phone_verified_at IS NOT NULL)",
         user_id,
+        email,
+        phone,
     )
     .fetch_optional(executor)
     .await?;

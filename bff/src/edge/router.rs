@@ -16,8 +16,8 @@ use super::{
 use crate::{
     app::AppState,
     handlers::{
-        accounts, auth, codes, identities, items, me, oauth, orders, pages, screens, sessions,
-        well_known,
+        accounts, auth, codes, identities, items, me, oauth, orders, pages, passwords, screens,
+        sessions, well_known,
     },
     limits::Class,
 };
@@ -58,14 +58,17 @@ pub fn openapi() -> anyhow::Result<String> {
 #[rustfmt::skip]
 fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
     let code_sends = OpenApiRouter::new()
-        .routes(routes!(codes::verify_code));         // POST   /v1/auth/verify-code
+        .routes(routes!(codes::verify_code))          // POST   /v1/auth/verify-code
+        .routes(routes!(passwords::reset));           // POST   /v1/auth/reset-password
     let sign_in = OpenApiRouter::new()
         .routes(routes!(auth::register))              // POST   /v1/auth/register
         .routes(routes!(auth::login))                 // POST   /v1/auth/login
         .routes(routes!(auth::refresh))               // POST   /v1/auth/refresh
         .routes(routes!(codes::step_up))              // POST   /v1/auth/step-up
         .routes(routes!(oauth::start))                // GET    /v1/auth/oauth/{provider}/start
-        .routes(routes!(oauth::exchange));            // POST   /v1/auth/oauth/exchange
+        .routes(routes!(oauth::exchange))             // POST   /v1/auth/oauth/exchange
+        .routes(routes!(passwords::update))           // POST   /v1/auth/update-password
+        .routes(routes!(passwords::confirm_reset));   // POST   /v1/auth/confirm-reset-password
     let writes = OpenApiRouter::new()
         .routes(routes!(auth::logout))                // POST   /v1/auth/logout
         .routes(routes!(auth::logout_all))            // POST   /v1/auth/logout-all

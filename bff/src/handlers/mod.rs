@@ -10,6 +10,7 @@ pub mod me;
 pub mod oauth;
 pub mod orders;
 pub mod pages;
+pub mod passwords;
 pub mod screens;
 pub mod sessions;
 pub mod well_known;
@@ -25,7 +26,7 @@ use crate::{
         error::{ApiError, Code, FieldError},
         extract::IfNoneMatch,
     },
-    identity::{self, oauth::Failure},
+    identity::{self, oauth::Failure, password::Weakness},
     screens::strong_etag,
     upstream::{CallError, Violation},
 };
@@ -57,14 +58,12 @@ impl From<identity::Error> for ApiError {
             Error::StepUpRequired => Self::new(Code::StepUpRequired),
             Error::LastSignInMethod => Self::new(Code::LastSignInMethod),
             Error::NotFound => Self::new(Code::NotFound),
-            Error::Weak(weaknesses) => Self::invalid(
-                weaknesses
-                    .into_iter()
-                    .map(|weakness| {
-                        FieldError::new("/password", weakness.code(), weakness.detail())
-                    })
-                    .collect(),
-            ),
+            Error::Weak(field, weaknesses) => {
+                let fault = |weakness: Weakness| {
+                    FieldError::new(format!("/{field}"), weakness.code(), weakness.detail())
+                };
+                Self::invalid(weaknesses.into_iter().map(fault).collect())
+            }
             Error::Taken(fields) => Self::new(Code::Conflict).errors(
                 fields
                     .into_iter()

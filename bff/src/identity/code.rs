@@ -37,6 +37,14 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [
+        Self::Registration,
+        Self::ResetPassword,
+        Self::AddIdentifier,
+        Self::StepUp,
+    ];
+
     /// As it is stored and sent.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -98,6 +106,12 @@ impl Codes {
         }
     }
 
+    /// How long a code is good.
+    #[must_use]
+    pub fn lifetime(&self) -> TimeDelta {
+        self.settings.lifetime_s.delta()
+    }
+
     /// Sends a code. When it is not for the address's owner, nobody gets it, and
     /// the same work is done: nothing tells whether anyone has the address.
     ///
@@ -125,7 +139,7 @@ impl Codes {
         if wait > 0 {
             return Err(Error::TooOften(Duration::from_millis(wait)));
         }
-        let lifetime = self.settings.lifetime_s.delta();
+        let lifetime = self.lifetime();
         if self.is_within_budget(address, is_for_owner).await? {
             let message = Message::code(address, purpose, code, now + lifetime);
             let message = if is_for_owner {
@@ -175,6 +189,17 @@ impl Codes {
         if let Err(error) = restored {
             tracing::debug!(%error, "a code wasn't put back");
         }
+    }
+
+    /// Voids every open code of a user. What was sent and guessed still counts.
+    ///
+    /// # Errors
+    /// When Redis doesn't answer.
+    pub async fn void_all(&self, contact: &Contact) -> Result<(), Error> {
+        let of_address =
+            |address: Address| Purpose::ALL.map(|purpose| self.keys(&address, purpose));
+        let all: Vec<CodeKeys> = contact.addresses().flat_map(of_address).collect();
+        Ok(codes::void(&self.redis, &all).await?)
     }
 
     /// Remembers which of a user's addresses the last code to step up went to.

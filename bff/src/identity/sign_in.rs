@@ -2,6 +2,7 @@
 //! failure gives away, which is nothing.
 
 mod codes;
+mod passwords;
 mod registration;
 mod step_up;
 mod vouched;

@@ -13,6 +13,7 @@ mod oauth;
 mod openapi;
 mod orders_stub;
 mod outages;
+mod passwords;
 mod registration;
 mod screens;
 mod sessions;

@@ -84,7 +84,7 @@ impl SignIn {
             .hasher
             .hash(wanted.password, known)
             .await?
-            .map_err(Error::Weak)?;
+            .map_err(|broken| Error::Weak("password", broken))?;
 
         let at = self.clock.now();
         let user = NewUser {
