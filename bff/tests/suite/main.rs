@@ -13,6 +13,7 @@ mod limits;
 mod messaging;
 mod notices;
 mod notify;
+mod oauth;
 mod openapi;
 mod orders_stub;
 mod outages;
