@@ -4,6 +4,7 @@ mod check;
 mod dead_letters;
 mod keys;
 mod serve;
+mod users;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -31,9 +32,12 @@ enum Command {
     Serve,
     /// Publish events, send messages, sweep what is over.
     Worker,
-    /// Make and list the keys that sign tokens.
+    /// Make, change, list and take away the keys that sign tokens.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Change users without the API.
+    #[command(subcommand)]
+    Users(users::Command),
     /// Look at the messages that no consumer could handle.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
@@ -72,7 +76,8 @@ impl Cli {
         match self.command {
             Command::Serve => serve::serve(settings()?, clock).await,
             Command::Worker => serve::work(settings()?, clock).await,
-            Command::Keys(command) => keys::run(command, &*clock),
+            Command::Keys(command) => keys::run(command, &*clock, settings),
+            Command::Users(command) => users::run(command, &settings()?, clock).await,
             Command::DeadLetters(command) => dead_letters::run(command, &settings()?).await,
             Command::Openapi => check::print(&crate::edge::router::openapi()?),
             Command::CheckConfig { variables: true } => check::variables(),

@@ -69,6 +69,10 @@ codes! {
         "Send `Content-Type: application/json`, in UTF-8.";
     InvalidCode = "invalid_code", UNPROCESSABLE_ENTITY, "This code is not right",
         "The one-time code is wrong, used, expired, or was never sent; the answer is the same for all of these. Ask for a new one.";
+    UserDeleted = "user_deleted", UNPROCESSABLE_ENTITY, "The user was deleted",
+        "A user who asked to be deleted stays so: role and status can't be changed any more.";
+    ObligationsRemain = "obligations_remain", UNPROCESSABLE_ENTITY, "Something is still open",
+        "A user can't be deleted while money is in an account or set aside, or while an order waits for its payment. `errors[].code` names what is in the way: `balance`, `hold` or `open_order`.";
     LastSignInMethod = "last_sign_in_method", UNPROCESSABLE_ENTITY, "The last way to sign in stays",
         "Without this the user could never sign in again. Add another address, a password or a provider first.";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests",

@@ -3,6 +3,7 @@
 //! longer believe, [`dead_letters`] shows an operator what failed.
 
 pub mod dead_letters;
+pub mod erasure;
 pub mod invalidation;
 pub mod settings;
 pub mod worker;

@@ -7,7 +7,7 @@ use platform::{
 };
 use sqlx::PgPool;
 
-use super::{SOURCE, settings::EventSettings};
+use super::{SOURCE, erasure, settings::EventSettings};
 use crate::{accounts::audit, notify::Notifier};
 
 /// How often old rows are swept.
@@ -53,6 +53,7 @@ impl Worker {
             }
             let now = self.clock.now();
             inbox::sweep(&self.pool, now - self.settings.inbox_retention_s.delta()).await?;
+            erasure::erase_due(&self.pool, &self.clock).await?;
             audit::sweep(&self.pool, now - self.settings.audit_retention_s.delta()).await?;
         }
     }

@@ -1,11 +1,16 @@
 //! HTTP in, HTTP out: one file per resource.
 
 pub mod accounts;
+pub mod admin;
 pub mod auth;
 pub mod codes;
 pub mod cursor;
+pub mod export;
+pub mod identities;
 pub mod items;
+pub mod life;
 pub mod me;
+pub mod oauth;
 pub mod orders;
 pub mod pages;
 pub mod passwords;
@@ -24,7 +29,7 @@ use crate::{
         error::{ApiError, Code, FieldError},
         extract::IfNoneMatch,
     },
-    identity::{self, password::Weakness},
+    identity::{self, oauth::Failure, password::Weakness},
     screens::strong_etag,
     upstream::{CallError, Violation},
 };
@@ -56,6 +61,13 @@ impl From<identity::Error> for ApiError {
             Error::StepUpRequired => Self::new(Code::StepUpRequired),
             Error::LastSignInMethod => Self::new(Code::LastSignInMethod),
             Error::NotFound => Self::new(Code::NotFound),
+            Error::Forbidden => Self::new(Code::Forbidden),
+            Error::Gone => Self::new(Code::UserDeleted),
+            Error::StillOpen(all) => Self::new(Code::ObligationsRemain).errors(
+                all.into_iter()
+                    .map(|one| FieldError::new("", one.code(), one.detail()))
+                    .collect(),
+            ),
             Error::Weak(field, weaknesses) => {
                 let fault = |weakness: Weakness| {
                     FieldError::new(format!("/{field}"), weakness.code(), weakness.detail())
@@ -87,6 +99,20 @@ impl From<sqlx::Error> for ApiError {
             Self::unavailable("accounts store", error)
         } else {
             Self::internal(error)
+        }
+    }
+}
+
+/// What a provider refuses, as an answer.
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Denied => Self::new(Code::Forbidden),
+            Failure::Unavailable(error) => error.into(),
+            Failure::Answer(reason) => Self::unavailable("identity provider", reason),
+            Failure::Refused => Self::new(Code::InvalidCredentials),
+            Failure::Taken => Self::new(Code::Conflict),
+            Failure::Identity(error) => error.into(),
         }
     }
 }

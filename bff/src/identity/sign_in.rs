@@ -7,6 +7,7 @@ mod passwords;
 mod profile;
 mod registration;
 mod step_up;
+mod vouched;
 
 use platform::{clock::SharedClock, redis::Redis};
 use serde_json::json;
@@ -19,6 +20,7 @@ use super::{
     error::Error,
     identifier::{Identifier, Password},
     keys::keyed_hash,
+    life,
     password::{Hasher, Verdict},
     secret::Secret256,
     session::{Device, Era, Mode, Proof, Sessions, TokenPair},
@@ -98,7 +100,8 @@ impl SignIn {
             }
         };
         let era = self.sessions.era(&owner).await?;
-        let allowed = found.filter(|credentials| credentials.status == UserStatus::Active);
+        let now = self.clock.now();
+        let allowed = found.filter(|credentials| credentials.may_sign_in(now));
         let judgement = self.judge(allowed.as_ref(), &owner, password).await?;
         let subject = identifier.masked();
         let (Some(credentials), Outcome::Accepted) = (allowed, judgement.outcome) else {
@@ -145,6 +148,10 @@ impl SignIn {
         let user_id = credentials.user_id;
         let before = credentials.password.as_deref().unwrap_or_default();
         let mut transaction = self.pool.begin().await?;
+        if credentials.status == UserStatus::Deactivated {
+            let entry = self.entry(AuditEvent::Reactivated, Some(user_id), device, None);
+            life::come_back(&mut transaction, &entry, user_id, &*self.clock).await?;
+        }
         let role = credentials::still_good(&mut *transaction, user_id, before)
             .await?
             .ok_or(Error::InvalidCredentials)?;
@@ -226,7 +233,7 @@ impl SignIn {
         Ok(audit::append(&self.pool, &entry).await?)
     }
 
-    fn entry(
+    pub(super) fn entry(
         &self,
         event: AuditEvent,
         user_id: Option<Uuid>,

@@ -2,16 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails, fails the test")]
 
+mod administration;
 mod bad_input;
 mod cache;
 mod credentials;
 mod events;
 mod helpers;
+mod keys;
+mod life;
 mod limits;
 mod messaging;
 mod model;
 mod notices;
 mod notify;
+mod oauth;
 mod openapi;
 mod orders_stub;
 mod outages;

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -175,6 +175,16 @@ impl FromField for Uuid {
 impl FromField for NaiveDate {
     fn from_field(value: Value) -> Result<Self, Invalid> {
         parsed(value, "invalid_date", "expected a date such as 1990-12-31")
+    }
+}
+
+impl FromField for DateTime<Utc> {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        parsed(
+            value,
+            "invalid_instant",
+            "expected an instant such as 2030-01-31T12:00:00Z",
+        )
     }
 }
 

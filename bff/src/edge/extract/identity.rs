@@ -3,10 +3,15 @@
 use chrono::{Datelike as _, NaiveDate};
 use serde_json::Value;
 
-use super::fields::{FromField, Invalid};
-use crate::identity::{
-    identifier::{Password, Username},
-    session::Mode,
+use super::fields::{FromField, Invalid, parsed};
+use crate::{
+    accounts::credentials::UserStatus,
+    identity::{
+        Role,
+        administration::Standing,
+        identifier::{Password, Username},
+        session::Mode,
+    },
 };
 
 /// A text with a limit on its length, in characters, and without control
@@ -64,6 +69,32 @@ impl FromField for Mode {
 
     fn missing() -> Result<Self, Invalid> {
         Ok(Self::Token)
+    }
+}
+
+impl FromField for Role {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        let expected = "expected customer, support or admin";
+        parsed(value, "unknown_value", expected)
+    }
+}
+
+impl FromField for UserStatus {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        serde_json::from_value(value).map_err(|_| {
+            let expected = "expected active, blocked, deactivated, deleted or erased";
+            Invalid::new("unknown_value", expected)
+        })
+    }
+}
+
+impl FromField for Standing {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        match String::from_field(value)?.as_str() {
+            "active" => Ok(Self::Active),
+            "blocked" => Ok(Self::Blocked),
+            _ => Err(Invalid::new("unknown_value", "expected active or blocked")),
+        }
     }
 }
 
