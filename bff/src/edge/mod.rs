@@ -12,6 +12,7 @@ pub mod openapi;
 mod problem;
 mod red;
 pub mod request_id;
+pub mod roles;
 pub mod router;
 pub mod serve;
 mod shed;
