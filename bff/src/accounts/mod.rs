@@ -2,5 +2,9 @@
 
 pub mod audit;
 pub mod credentials;
+pub mod idempotency;
 pub mod money;
+mod persist;
 pub mod users;
+
+pub use persist::persist;

@@ -5,6 +5,7 @@ pub mod client_address;
 pub mod csrf;
 pub mod error;
 pub mod extract;
+pub mod idempotency;
 pub mod layers;
 pub mod limits;
 pub mod observe;

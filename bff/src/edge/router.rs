@@ -15,7 +15,9 @@ use super::{
 };
 use crate::{
     app::AppState,
-    handlers::{accounts, auth, items, me, orders, pages, screens, sessions, well_known},
+    handlers::{
+        accounts, auth, items, me, orders, pages, screens, sessions, transfers, well_known,
+    },
     limits::Class,
 };
 
@@ -62,12 +64,20 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(auth::refresh));              // POST   /v1/auth/refresh
     let writes = OpenApiRouter::new()
         .routes(routes!(auth::logout))                // POST   /v1/auth/logout
-        .routes(routes!(sessions::end));              // DELETE /v1/auth/sessions/{id}
+        .routes(routes!(sessions::end))               // DELETE /v1/auth/sessions/{id}
+        .routes(routes!(accounts::open))              // POST   /v1/accounts
+        .routes(routes!(accounts::rename))            // PATCH  /v1/accounts/{id}
+        .routes(routes!(accounts::close))             // DELETE /v1/accounts/{id}
+        .routes(routes!(transfers::create))           // POST   /v1/transfers
+        .routes(routes!(transfers::deposit));         // POST   /v1/admin/accounts/{id}/deposit
     let reads = OpenApiRouter::new()
         .routes(routes!(sessions::list))              // GET    /v1/auth/sessions
         .routes(routes!(me::show))                    // GET    /v1/me
         .routes(routes!(accounts::list))              // GET    /v1/accounts
         .routes(routes!(accounts::show))              // GET    /v1/accounts/{id}
+        .routes(routes!(accounts::entries))           // GET    /v1/accounts/{id}/entries
+        .routes(routes!(transfers::list))             // GET    /v1/transfers
+        .routes(routes!(transfers::show))             // GET    /v1/transfers/{id}
         .routes(routes!(orders::list))                // GET    /v1/orders
         .routes(routes!(orders::show))                // GET    /v1/orders/{id}
         .routes(routes!(screens::home));              // GET    /v1/screens/home

@@ -8,6 +8,7 @@ mod events;
 mod helpers;
 mod limits;
 mod messaging;
+mod money;
 mod notify;
 mod openapi;
 mod orders_stub;
