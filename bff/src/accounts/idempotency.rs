@@ -6,9 +6,6 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-/// How long a first answer is kept, at least.
-pub const KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
-
 /// Rows that one sweeping statement deletes.
 const SWEEP: i64 = 1_000;
 

@@ -3,11 +3,10 @@
 --
 -- Accounts are locked before their holds, by everyone.
 
--- Sets money aside for payment `hold_id`. Verdicts: held, captured, released or
--- expired when this very hold is known (released, too, when a release came
--- first); new when it was placed now; and why not: no_account, account_closed,
--- currency_mismatch, insufficient_funds, differs (the payment is known with
--- another account or amount).
+-- Sets money aside for payment `hold_id`. Verdicts: the state of the hold: held,
+-- or how it ended already (released, too, when a release came first); and why not:
+-- no_account, account_closed, currency_mismatch, insufficient_funds, differs (the
+-- payment is known with another account or amount).
 CREATE FUNCTION hold_place(
     hold_id uuid, from_account uuid, owner uuid, amount numeric, wanted_currency text, expires_at timestamptz,
     now timestamptz, event_id uuid, traceparent text
@@ -48,7 +47,7 @@ BEGIN
     INSERT INTO outbox (id, subject, aggregate_id, aggregate_version, data, occurred_at, traceparent)
     VALUES (event_id, 'evt.accounts.hold.placed.v1', hold_id, 1,
             jsonb_build_object('hold_id', hold_id, 'user_id', owner), now, traceparent);
-    RETURN 'new';
+    RETURN 'held';
 END $$;
 
 -- Takes the money of a hold: it goes to the house's revenue by a transfer with

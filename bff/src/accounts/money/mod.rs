@@ -5,6 +5,8 @@
 
 mod account;
 mod entry;
+mod hold;
+mod reconcile;
 mod transfer;
 
 use platform::money::{Money, MoneyError};
@@ -16,6 +18,10 @@ pub use account::{
     rename,
 };
 pub use entry::{Entry, entries};
+pub use hold::{
+    HoldRefusal, HoldState, NewHold, capture_hold, expire_holds, place_hold, release_hold,
+};
+pub use reconcile::{Drift, Rule, reconcile};
 pub use transfer::{
     Balance, NewTransfer, Refusal, Transfer, TransferAnswer, post, transfer, transfers,
 };

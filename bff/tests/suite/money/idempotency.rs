@@ -147,7 +147,8 @@ async fn answers_are_kept_for_a_day() {
     let pool = bank.app.settings.postgres.pool("test").unwrap();
     let sweep = async || {
         use platform::clock::Clock as _;
-        let before = bank.app.clock.now() - bff::accounts::idempotency::KEPT;
+        let kept = bank.app.settings.events.idempotency_retention_s.delta();
+        let before = bank.app.clock.now() - kept;
         bff::accounts::idempotency::sweep(&pool, before)
             .await
             .unwrap();

@@ -3,7 +3,10 @@
 mod accounts;
 mod concurrency;
 mod deposits;
+mod events;
+mod holds;
 mod idempotency;
+mod reconciling;
 mod transfers;
 
 use http::{Method, StatusCode};
