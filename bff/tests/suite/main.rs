@@ -11,6 +11,7 @@ mod keys;
 mod life;
 mod limits;
 mod messaging;
+mod money;
 mod notices;
 mod notify;
 mod oauth;
