@@ -6,6 +6,7 @@ use sqlx::PgExecutor;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::{audit::AuditEntry, users::User};
 use crate::identity::{
     Role,
     identifier::{Address, Identifier, Username},
@@ -233,29 +234,49 @@ pub async fn of(executor: impl PgExecutor<'_>, user_id: Uuid) -> sqlx::Result<Op
     .await
 }
 
-/// The user's role, if they may sign in and have this hash still: checking a
-/// password takes time, in which it may be changed. Waits for a change that is
-/// under way, and makes the next one wait for the transaction's end.
+/// Writes down that a user signed in, by the clock and in the words of `entry`,
+/// if they may and have this hash still: checking a password takes time, in
+/// which it may be changed. Waits for a change that is under way, and makes the
+/// next one wait for the statement's end. Returns the user as they are now. All
+/// in one statement, as every sign-in makes it.
 ///
 /// # Errors
 /// When the store doesn't answer.
-pub async fn still_good(
+pub async fn sign_in(
     executor: impl PgExecutor<'_>,
     user_id: Uuid,
     hash: &str,
-) -> sqlx::Result<Option<Role>> {
-    sqlx::query_scalar!(
-        r#"SELECT u.role AS "role: Role" FROM users u JOIN credentials c ON c.user_id = u.id
-           WHERE u.id = $1 AND u.status = 'active' AND c.password = $2
-           FOR NO KEY UPDATE OF u FOR SHARE OF c"#,
+    entry: &AuditEntry,
+) -> sqlx::Result<Option<User>> {
+    sqlx::query_as!(
+        User,
+        r#"WITH proved AS (
+               SELECT u.id FROM users u JOIN credentials c ON c.user_id = u.id
+               WHERE u.id = $1 AND u.status = 'active' AND c.password = $2
+               FOR NO KEY UPDATE OF u FOR SHARE OF c
+           ), written AS (
+               INSERT INTO audit_log (id, at, event, user_id, actor_id, ip, user_agent, subject, detail)
+               SELECT $3, $4, $5, id, id, $6::text::inet, $7, $8, $9 FROM proved
+           )
+           UPDATE users SET last_login_at = $4 FROM proved WHERE users.id = proved.id
+           RETURNING users.id, username, full_name, birth_date, role AS "role: Role",
+                     email, email_verified_at, phone, phone_verified_at, created_at, last_login_at,
+                     ARRAY(SELECT provider FROM identities WHERE user_id = $1 ORDER BY provider) AS "identities!""#,
         user_id,
         hash,
+        entry.id,
+        entry.at,
+        entry.event.as_str(),
+        entry.ip.map(|ip| ip.to_string()),
+        entry.user_agent,
+        entry.subject,
+        entry.detail,
     )
     .fetch_optional(executor)
     .await
 }
 
-/// Writes down when a user signed in last.
+/// Writes down when a user signed in last. Returns whether they may.
 ///
 /// # Errors
 /// When the store doesn't answer.
@@ -263,13 +284,13 @@ pub async fn signed_in(
     executor: impl PgExecutor<'_>,
     user_id: Uuid,
     at: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "UPDATE users SET last_login_at = $2 WHERE id = $1",
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE users SET last_login_at = $2 WHERE id = $1 AND status = 'active'",
         user_id,
         at
     )
     .execute(executor)
-    .await
-    .map(drop)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::me::born;
 use crate::{
-    accounts::users::{self, User},
+    accounts::users::User,
     app::AppState,
     edge::{
         authenticate::{no_session_cookie, session_cookie},
@@ -142,7 +142,7 @@ pub async fn register(
         .sign_in
         .register(registration, request.mode, device)
         .await?;
-    session_answer(&state, StatusCode::CREATED, signed_in).await
+    Ok(session_answer(StatusCode::CREATED, signed_in))
 }
 
 /// Sign in with a password.
@@ -162,7 +162,7 @@ pub async fn login(
         .sign_in
         .login(identifier, request.password, request.mode, device)
         .await?;
-    session_answer(&state, StatusCode::OK, signed_in).await
+    Ok(session_answer(StatusCode::OK, signed_in))
 }
 
 /// Exchange a refresh token for a new pair.
@@ -226,25 +226,16 @@ fn check_source(state: &AppState, headers: &HeaderMap, mode: Mode) -> Result<(),
     }
 }
 
-pub(super) async fn session_answer(
-    state: &AppState,
-    status: StatusCode,
-    signed_in: SignedIn,
-) -> Result<Response, ApiError> {
-    let user = users::find(&state.accounts, signed_in.user_id).await?;
-    let user = user.ok_or_else(|| ApiError::internal("a user who just signed in is gone"))?;
-    Ok(match signed_in.proof {
-        Proof::Tokens(pair) => (
-            status,
-            Json(SessionAnswer {
-                user,
-                tokens: Some(pair.into()),
-            }),
-        )
-            .into_response(),
+pub(super) fn session_answer(status: StatusCode, signed_in: SignedIn) -> Response {
+    let user = signed_in.user;
+    match signed_in.proof {
+        Proof::Tokens(pair) => {
+            let tokens = Some(pair.into());
+            (status, Json(SessionAnswer { user, tokens })).into_response()
+        }
         Proof::Cookie(value, keep) => {
             let cookie = [(header::SET_COOKIE, session_cookie(&value, keep))];
             (status, cookie, Json(SessionAnswer { user, tokens: None })).into_response()
         }
-    })
+    }
 }

@@ -176,7 +176,7 @@ pub async fn exchange(
     Body(request): Body<ExchangeRequest>,
 ) -> Result<Response, ApiError> {
     let signed_in = state.oauth.exchange(&request.ticket, device).await?;
-    session_answer(&state, StatusCode::OK, signed_in).await
+    Ok(session_answer(StatusCode::OK, signed_in))
 }
 
 /// A provider that isn't configured isn't there.

@@ -4,17 +4,19 @@
 //! hash takes a core and 19 MiB, so only as many run as there are cores, and
 //! only so many wait: beyond that a request is refused rather than queued.
 
+mod memory;
 mod policy;
 
 use std::{num::NonZero, sync::Arc};
 
 use argon2::{
-    Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version,
-    password_hash::phc::PasswordHash,
+    Algorithm, Argon2, Params, PasswordHasher as _, Version, password_hash::phc::PasswordHash,
 };
+use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
 
 use super::{identifier::Password, settings::PasswordSettings};
+use memory::Memory;
 
 pub use policy::Weakness;
 
@@ -27,6 +29,7 @@ pub struct Busy;
 #[derive(Clone)]
 pub struct Hasher {
     argon: Argon2<'static>,
+    memory: Memory,
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
     decoy: Arc<str>,
@@ -62,6 +65,7 @@ impl Hasher {
         let decoy = hash(&argon, "the password of nobody")?.into();
         Ok(Self {
             argon,
+            memory: Memory::default(),
             running: Arc::new(Semaphore::new(concurrency)),
             admitted: Arc::new(Semaphore::new(concurrency + settings.queue)),
             decoy,
@@ -101,7 +105,7 @@ impl Hasher {
         password: Password,
         stored: Option<String>,
     ) -> Result<Verdict, Busy> {
-        let argon = self.argon.clone();
+        let (argon, memory) = (self.argon.clone(), self.memory.clone());
         let decoy = self.decoy.clone();
         self.run(move || {
             let exists = stored.is_some();
@@ -110,18 +114,16 @@ impl Hasher {
                 tracing::error!("a stored password hash is malformed");
                 return Verdict::Wrong;
             };
-            if argon
-                .verify_password(password.expose().as_bytes(), &phc)
-                .is_err()
-                || !exists
-            {
+            let Ok(params) = Params::try_from(&phc) else {
+                tracing::error!("a stored password hash has unknown parameters");
+                return Verdict::Wrong;
+            };
+            let is_right = is_right(&phc, &params, &memory, password.expose());
+            if !is_right || !exists {
                 return Verdict::Wrong;
             }
-            let is_current = Params::try_from(&phc).is_ok_and(|params| {
-                let ours = argon.params();
-                (params.m_cost(), params.t_cost(), params.p_cost())
-                    == (ours.m_cost(), ours.t_cost(), ours.p_cost())
-            });
+            let cost = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+            let is_current = cost(&params) == cost(argon.params());
             Verdict::Right {
                 rehashed: (!is_current)
                     .then(|| hash(&argon, password.expose()).ok())
@@ -170,6 +172,23 @@ pub enum Verdict {
     },
 }
 
+/// Whether a password has this hash, by the parameters that it was made with.
+fn is_right(phc: &PasswordHash, params: &Params, memory: &Memory, password: &str) -> bool {
+    let algorithm = Algorithm::try_from(phc.algorithm.as_str());
+    let version = phc.version.map(Version::try_from);
+    let (Ok(algorithm), Some(Ok(version)), Some(salt), Some(expected)) =
+        (algorithm, version, &phc.salt, &phc.hash)
+    else {
+        return false;
+    };
+    let argon = Argon2::new(algorithm, version, params.clone());
+    let mut computed = vec![0; expected.len()];
+    let hashed = memory.lend(params.block_count(), |blocks| {
+        argon.hash_password_into_with_memory(password.as_bytes(), salt, &mut computed, blocks)
+    });
+    hashed.is_ok() && bool::from(computed.ct_eq(expected.as_bytes()))
+}
+
 fn hash(argon: &Argon2<'_>, password: &str) -> anyhow::Result<String> {
     argon
         .hash_password(password.as_bytes())
@@ -212,6 +231,13 @@ mod tests {
             panic!("a hash with old parameters is made anew");
         };
         assert!(renewed.contains("m=128,"), "{renewed}");
+        assert!(
+            matches!(
+                old.verify(password(), Some(renewed)).await.unwrap(),
+                Verdict::Right { rehashed: Some(_) }
+            ),
+            "memory that was lent before is too small, and grows"
+        );
         let decoy = Password::new("the password of nobody").unwrap();
         assert_eq!(old.verify(decoy, None).await.unwrap(), Verdict::Wrong);
     }

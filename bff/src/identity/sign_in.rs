@@ -15,7 +15,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{
-    caller::{Caller, Role},
+    caller::Caller,
     code::{Codes, hex},
     error::Error,
     identifier::{Identifier, Password},
@@ -31,6 +31,7 @@ use crate::{
     accounts::{
         audit::{self, AuditEntry, AuditEvent},
         credentials::{self, Credentials, UserStatus},
+        users::User,
     },
     notify::Notice,
 };
@@ -64,7 +65,7 @@ pub struct SignIn {
 #[derive(Debug)]
 pub struct SignedIn {
     /// Who.
-    pub user_id: Uuid,
+    pub user: User,
     /// What the client is given to hold.
     pub proof: Proof,
 }
@@ -111,11 +112,10 @@ impl SignIn {
             audit::append(&self.pool, &entry).await?;
             return Err(Error::InvalidCredentials);
         };
-        let role = self
+        let user = self
             .welcome(&credentials, judgement.rehashed, subject, &device)
             .await?;
-        self.open(credentials.user_id, role, mode, device, era)
-            .await
+        self.open(user, mode, device, era).await
     }
 
     /// Checks a password, with the same work for a user who doesn't exist or
@@ -138,46 +138,47 @@ impl SignIn {
     }
 
     /// Writes a sign-in down, unless what proved it was changed while it was
-    /// checked. Returns the role as it is now.
+    /// checked.
     async fn welcome(
         &self,
         credentials: &Credentials,
         rehashed: Option<String>,
         subject: String,
         device: &Device,
-    ) -> Result<Role, Error> {
+    ) -> Result<User, Error> {
         let user_id = credentials.user_id;
         let before = credentials.password.as_deref().unwrap_or_default();
-        let mut transaction = self.pool.begin().await?;
-        if credentials.status == UserStatus::Deactivated {
-            let entry = self.entry(AuditEvent::Reactivated, Some(user_id), device, None);
-            life::come_back(&mut transaction, &entry, user_id, &*self.clock).await?;
-        }
-        let role = credentials::still_good(&mut *transaction, user_id, before)
-            .await?
-            .ok_or(Error::InvalidCredentials)?;
-        credentials::signed_in(&mut *transaction, user_id, self.clock.now()).await?;
-        if let Some(hash) = &rehashed {
-            credentials::rehash(&mut *transaction, user_id, before, hash).await?;
-        }
         let entry = self.entry(AuditEvent::SignedIn, Some(user_id), device, Some(subject));
-        audit::append(&mut *transaction, &entry).await?;
-        self.greet(&mut transaction, user_id, device).await?;
-        transaction.commit().await?;
-        Ok(role)
+        let user = if credentials.status == UserStatus::Deactivated {
+            let back = self.entry(AuditEvent::Reactivated, Some(user_id), device, None);
+            let mut transaction = self.pool.begin().await?;
+            life::come_back(&mut transaction, &back, user_id, &*self.clock).await?;
+            let user = credentials::sign_in(&mut *transaction, user_id, before, &entry).await?;
+            if user.is_some() {
+                transaction.commit().await?;
+            }
+            user
+        } else {
+            credentials::sign_in(&self.pool, user_id, before, &entry).await?
+        };
+        let user = user.ok_or(Error::InvalidCredentials)?;
+        if let Some(hash) = &rehashed {
+            credentials::rehash(&self.pool, user_id, before, hash).await?;
+        }
+        self.greet(user_id, device).await?;
+        Ok(user)
     }
 
     async fn open(
         &self,
-        user_id: Uuid,
-        role: Role,
+        user: User,
         mode: Mode,
         device: Device,
         era: Era,
     ) -> Result<SignedIn, Error> {
-        let opened = self.sessions.open(user_id, role, mode, device, era).await;
-        let (_, proof) = opened?;
-        Ok(SignedIn { user_id, proof })
+        let opened = self.sessions.open(user.id, user.role, mode, device, era);
+        let (_, proof) = opened.await?;
+        Ok(SignedIn { user, proof })
     }
 
     /// Renews a session's tokens. The use of a token that was displaced long ago

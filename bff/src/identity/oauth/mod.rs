@@ -90,7 +90,7 @@ pub struct Finished {
 #[derive(Debug)]
 pub enum Outcome {
     /// A session, in cookie mode.
-    Session(SignedIn),
+    Session(Box<SignedIn>),
     /// A ticket that is exchanged for the user's session, in token mode.
     Ticket(Uuid, String),
     /// The user has one more way to sign in.
@@ -102,7 +102,7 @@ impl Outcome {
     #[must_use]
     pub const fn user_id(&self) -> Uuid {
         match self {
-            Self::Session(signed_in) => signed_in.user_id,
+            Self::Session(signed_in) => signed_in.user.id,
             Self::Ticket(user_id, _) | Self::Linked(user_id) => *user_id,
         }
     }
@@ -247,7 +247,7 @@ impl OAuth {
         Ok(match mode {
             Mode::Cookie => {
                 let signed_in = self.admit(ticket, mode, device).await;
-                Outcome::Session(signed_in.map_err(refusal)?)
+                Outcome::Session(Box::new(signed_in.map_err(refusal)?))
             }
             Mode::Token => {
                 let issued = ticket.issue(&self.redis, lifetime).await;

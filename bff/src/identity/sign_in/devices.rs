@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::SignIn;
@@ -12,20 +11,17 @@ use crate::{
 };
 
 impl SignIn {
-    /// Tells a user of a sign-in from a device that wasn't seen before, in the
-    /// transaction that writes the sign-in down.
+    /// Tells a user of a sign-in from a device that wasn't seen before.
     ///
     /// # Errors
     /// When a store doesn't answer.
-    pub(super) async fn greet(
-        &self,
-        executor: &mut PgConnection,
-        user_id: Uuid,
-        device: &Device,
-    ) -> Result<(), Error> {
+    pub(super) async fn greet(&self, user_id: Uuid, device: &Device) -> Result<(), Error> {
         if self.is_new_device(user_id, device).await? {
+            let mut connection = self.pool.acquire().await?;
             let notice = Notice::NewSignIn;
-            self.notices.tell(executor, user_id, notice, device).await?;
+            self.notices
+                .tell(&mut connection, user_id, notice, device)
+                .await?;
         }
         Ok(())
     }

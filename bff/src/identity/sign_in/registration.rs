@@ -1,16 +1,15 @@
 use chrono::NaiveDate;
 use platform::outbox;
 use proto::events::UserRegistered;
-use uuid::Uuid;
 
 use super::{SignIn, SignedIn};
 use crate::{
     accounts::{
         audit::{self, AuditEvent},
         credentials::{self, NewUser},
+        users::{self, User},
     },
     identity::{
-        caller::Role,
         code::{Purpose, Redeemed},
         error::Error,
         identifier::{Address, Password, Username},
@@ -57,10 +56,10 @@ impl SignIn {
             )
             .await?;
         match self.store_user(registration, &device).await {
-            Ok(user_id) => {
-                self.is_new_device(user_id, &device).await?;
-                let (role, era) = (Role::Customer, Era::default());
-                self.open(user_id, role, mode, device, era).await
+            Ok(user) => {
+                // The first one isn't worth a notice.
+                self.is_new_device(user.id, &device).await?;
+                self.open(user, mode, device, Era::default()).await
             }
             Err(error) => Err(self.give_back(code, error).await),
         }
@@ -72,7 +71,7 @@ impl SignIn {
         error
     }
 
-    async fn store_user(&self, wanted: Registration, device: &Device) -> Result<Uuid, Error> {
+    async fn store_user(&self, wanted: Registration, device: &Device) -> Result<User, Error> {
         let mut known = wanted.address.known();
         known.push(wanted.full_name.clone());
         known.extend(
@@ -116,9 +115,10 @@ impl SignIn {
             Some(user.address.masked()),
         );
         audit::append(&mut *transaction, &entry).await?;
+        let user = users::find(&mut *transaction, user.id).await?;
         transaction.commit().await?;
         metrics::counter!("registrations_total").increment(1);
-        Ok(user.id)
+        user.ok_or(Error::Unauthenticated)
     }
 }
 

@@ -5,7 +5,7 @@ use super::{SignIn, SignedIn};
 use crate::{
     accounts::{
         audit::{self, AuditEvent},
-        credentials,
+        credentials, users,
     },
     identity::{
         error::Error,
@@ -27,21 +27,19 @@ impl SignIn {
         mode: Mode,
         device: Device,
     ) -> Result<SignedIn, Error> {
-        let active = credentials::of(&self.pool, user_id).await?;
-        let what = match &active {
-            Some(_) => AuditEvent::SignedIn,
-            None => AuditEvent::SignInFailed,
+        let mut transaction = self.pool.begin().await?;
+        let may = credentials::signed_in(&mut *transaction, user_id, self.clock.now()).await?;
+        let what = match may {
+            true => AuditEvent::SignedIn,
+            false => AuditEvent::SignInFailed,
         };
         let mut entry = self.entry(what, Some(user_id), &device, None);
         entry.detail = json!({ "provider": provider });
-        let mut transaction = self.pool.begin().await?;
         audit::append(&mut *transaction, &entry).await?;
-        if active.is_some() {
-            credentials::signed_in(&mut *transaction, user_id, self.clock.now()).await?;
-            self.greet(&mut transaction, user_id, &device).await?;
-        }
+        let user = users::find(&mut *transaction, user_id).await?;
         transaction.commit().await?;
-        let active = active.ok_or(Error::InvalidCredentials)?;
-        self.open(user_id, active.role, mode, device, era).await
+        let user = user.filter(|_| may).ok_or(Error::InvalidCredentials)?;
+        self.greet(user_id, &device).await?;
+        self.open(user, mode, device, era).await
     }
 }
