@@ -199,6 +199,26 @@ impl OAuth {
         Ok(audit::append(&mut *transaction, &entry).await?)
     }
 
+    /// Writes down a failure that may be someone's doing, and isn't yet.
+    pub(super) async fn written_down(
+        &self,
+        failure: Failure,
+        provider: ProviderName,
+        device: &Device,
+    ) -> Failure {
+        if !matches!(failure, Failure::Answer(_) | Failure::Taken) {
+            return failure;
+        }
+        let mut entry = self
+            .sign_in
+            .entry(AuditEvent::SignInFailed, None, device, None);
+        entry.detail = json!({ "provider": provider.as_str(), "reason": failure.to_string() });
+        match audit::append(&self.pool, &entry).await {
+            Ok(()) => failure,
+            Err(error) => error.into(),
+        }
+    }
+
     /// Writes down that a user who may not sign in has tried to.
     async fn refuse<T>(
         &self,

@@ -136,7 +136,7 @@ mod tests {
     fn the_common_ones_are_thousands_that_length_alone_does_not_refuse() {
         assert!(COMMON.len() >= 3_000, "{}", COMMON.len());
         let is_usable = |one: &&str| one.len() >= MIN_LENGTH && **one == one.to_lowercase();
-        assert!(COMMON.iter().all(|one| is_usable(one)));
+        assert!(COMMON.iter().all(is_usable));
         assert!(COMMON.contains("password") && COMMON.contains("qwertyuiop"));
     }
 }
