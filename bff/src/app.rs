@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
 use http::HeaderValue;
 use platform::{clock::SharedClock, nats::Nats, ops::Readiness, redis::Redis, shutdown::Lifetime};
 use sqlx::PgPool;
@@ -15,9 +16,11 @@ use crate::{
     events::invalidation,
     handlers::cursor::Cursors,
     identity::{
+        administration::Administration,
         code::Codes,
         identifier::Region,
-        keys::{KeyFile, KeyRing, MasterKey},
+        keys::{KeyFile, KeyRing, KeyState, MasterKey},
+        life::Life,
         oauth::OAuth,
         password::Hasher,
         session::Sessions,
@@ -56,6 +59,10 @@ pub struct App {
     pub limiter: Limiter,
     /// Signing up, in and out.
     pub sign_in: SignIn,
+    /// How users leave.
+    pub life: Life,
+    /// What administrators do to users.
+    pub administration: Administration,
     /// Signing in through other providers.
     pub oauth: OAuth,
     /// Sessions.
@@ -98,7 +105,7 @@ impl AppState {
         lifetime: Lifetime,
     ) -> anyhow::Result<Self> {
         let master = master_key(&settings)?;
-        let keys = KeyRing::new(&KeyFile::read(&settings.tokens.keys_file)?)?;
+        let keys = KeyRing::new(&key_file(&settings, clock.now())?)?;
         let tokens = Tokens::new(keys, clock.clone(), settings.tokens.lifetime_s.delta());
         let accounts = settings.postgres.pool("bff")?;
         let redis = Redis::new(&settings.redis)?;
@@ -112,23 +119,25 @@ impl AppState {
             tokens.clone(),
             &master,
         );
+        let sealer = Sealer::new(master.derive("messages"));
         let codes = Codes::new(
             redis.clone(),
             accounts.clone(),
-            Sealer::new(master.derive("messages")),
+            sealer.clone(),
             clock.clone(),
             settings.codes.clone(),
             &master,
         );
-        let sign_in = SignIn::new(
-            accounts.clone(),
-            redis.clone(),
-            clock.clone(),
-            Hasher::new(&settings.passwords)?,
+        let sign_in = SignIn {
+            pool: accounts.clone(),
+            redis: redis.clone(),
+            clock: clock.clone(),
+            hasher: Hasher::new(&settings.passwords)?,
             codes,
-            sessions.clone(),
-            &master,
-        );
+            sessions: sessions.clone(),
+            sealer,
+            key: master.derive("sign-in attempts"),
+        };
         let oauth = OAuth::new(
             settings.oauth.clone(),
             settings.environment == EnvironmentKind::Production,
@@ -193,8 +202,15 @@ impl AppState {
             screens,
             cursors: Cursors::new(&master),
             tokens,
-            sessions,
             sign_in,
+            life: Life::new(
+                accounts.clone(),
+                clock.clone(),
+                sessions.clone(),
+                settings.life.clone(),
+            ),
+            administration: Administration::new(accounts.clone(), clock.clone(), sessions.clone()),
+            sessions,
             oauth,
             accounts,
             lifetime,
@@ -239,6 +255,31 @@ pub(crate) fn with_stores(readiness: Readiness, accounts: &PgPool, nats: &Nats) 
             let nats = nats.clone();
             async move { nats.check() }
         })
+}
+
+/// The configured keys. A developer who has none gets some of their own, with
+/// the public ones beside them in `public.json`.
+pub(crate) fn key_file(settings: &Settings, now: DateTime<Utc>) -> anyhow::Result<KeyFile> {
+    const VARIABLE: &str = "BFF_TOKENS__KEYS_FILE";
+    let file = &settings.tokens.keys_file;
+    if settings.environment == EnvironmentKind::Development && !file.exists() {
+        tracing::warn!(file = %file.display(), "no key file: making one");
+        let mut keys = KeyFile::default();
+        keys.generate(now, TimeDelta::days(365))?;
+        keys.write(file, Some(&file.with_file_name("public.json")))?;
+    }
+    let keys = KeyFile::read(file).with_context(|| {
+        format!("{VARIABLE}: no keys to sign tokens with; `bff keys generate` makes them")
+    })?;
+    let signs = keys
+        .states(now, settings.tokens.lifetime_s.delta())
+        .contains(&KeyState::Signs);
+    anyhow::ensure!(
+        signs,
+        "{VARIABLE}: none of the keys in {} signs now; `bff keys rotate` makes one that does",
+        file.display()
+    );
+    Ok(keys)
 }
 
 /// The configured master key. A developer who has none gets one that is the

@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cache::CacheSettings,
-    events::settings::EventSettings,
+    events::{ledger::LedgerSettings, settings::EventSettings},
     identity::{
         oauth::settings::OAuthSettings,
-        settings::{CodeSettings, PasswordSettings, SessionSettings},
+        settings::{CodeSettings, LifeSettings, PasswordSettings, SessionSettings},
     },
     limits::LimitSettings,
     notify::settings::{MailSettings, SmsSettings},
@@ -76,6 +76,8 @@ pub struct Settings {
     pub codes: CodeSettings,
     /// Passwords.
     pub passwords: PasswordSettings,
+    /// The life of a user.
+    pub life: LifeSettings,
     /// Signing in through other providers.
     pub oauth: OAuthSettings,
     /// Limits on requests.
@@ -84,6 +86,8 @@ pub struct Settings {
     pub mail: MailSettings,
     /// SMS.
     pub sms: SmsSettings,
+    /// Looking after money.
+    pub ledger: LedgerSettings,
     /// How long events are remembered.
     pub events: EventSettings,
     /// Logs and traces.
@@ -114,10 +118,12 @@ impl Default for Settings {
             sessions: SessionSettings::default(),
             codes: CodeSettings::default(),
             passwords: PasswordSettings::default(),
+            life: LifeSettings::default(),
             oauth: OAuthSettings::default(),
             limits: LimitSettings::default(),
             mail: MailSettings::default(),
             sms: SmsSettings::default(),
+            ledger: LedgerSettings::default(),
             events: EventSettings::default(),
             telemetry: TelemetrySettings::default(),
         }
@@ -222,7 +228,7 @@ pub struct TokenSettings {
 impl Default for TokenSettings {
     fn default() -> Self {
         Self {
-            keys_file: PathBuf::from("keys.json"),
+            keys_file: PathBuf::from(".local/keys/signing.json"),
             lifetime_s: Seconds(300),
         }
     }

@@ -26,7 +26,7 @@ GRANT SELECT, INSERT, DELETE ON inbox TO accounts_app;
 GRANT SELECT, INSERT, UPDATE ON users TO accounts_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON credentials, identities TO accounts_app;
 GRANT SELECT, INSERT ON audit_log TO accounts_app;
-GRANT EXECUTE ON FUNCTION audit_log_sweep TO accounts_app;
+GRANT EXECUTE ON FUNCTION audit_log_sweep, audit_log_forget TO accounts_app;
 
 -- Given by the migrations, read only.
 GRANT SELECT ON currencies TO accounts_app;
@@ -37,3 +37,5 @@ GRANT SELECT, INSERT,
 GRANT SELECT, INSERT, UPDATE (state, transfer_id, updated_at) ON holds TO accounts_app;
 -- What happened to money is append-only.
 GRANT SELECT, INSERT ON transfers, entries TO accounts_app;
+-- The first answers of requests, swept after a day.
+GRANT SELECT, INSERT, DELETE ON idempotency_keys TO accounts_app;

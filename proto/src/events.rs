@@ -47,6 +47,28 @@ events! {
         /// The user.
         user_id: Uuid,
     }
+    /// A user went away, and may come back.
+    UserDeactivated = "evt.accounts.user.deactivated.v1", of user_id {
+        /// The user.
+        user_id: Uuid,
+    }
+    /// A user asked to be deleted: they don't come back.
+    UserDeletionRequested = "evt.accounts.user.deletion_requested.v1", of user_id {
+        /// The user.
+        user_id: Uuid,
+        /// When they asked.
+        requested_at: DateTime<Utc>,
+    }
+    /// Everything that told who a user was is gone from the accounts store, and
+    /// has to go everywhere else.
+    UserErased = "evt.accounts.user.erased.v1", of user_id {
+        /// The user.
+        user_id: Uuid,
+        /// When they asked to be deleted.
+        requested_at: DateTime<Utc>,
+        /// When it was done.
+        erased_at: DateTime<Utc>,
+    }
     /// A session ended before its time: logout, password change, theft, the cap.
     SessionRevoked = "evt.accounts.session.revoked.v1", of session_id {
         /// The session.
@@ -56,12 +78,40 @@ events! {
         /// Access tokens of the session are worth nothing from here on.
         revoked_at: DateTime<Utc>,
     }
-    /// Money moved between two accounts. One event for each owner.
+    /// Money moved between two accounts.
     TransferPosted = "evt.accounts.transfer.posted.v1", of transfer_id {
         /// The transfer.
         transfer_id: Uuid,
         /// The owners of both accounts, those that are users.
         user_ids: Vec<Uuid>,
+    }
+    /// Money was set aside for a payment.
+    HoldPlaced = "evt.accounts.hold.placed.v1", of hold_id {
+        /// The hold, which has the payment's id.
+        hold_id: Uuid,
+        /// Whose money it is.
+        user_id: Uuid,
+    }
+    /// Money that was set aside was taken.
+    HoldCaptured = "evt.accounts.hold.captured.v1", of hold_id {
+        /// The hold, which has the payment's id.
+        hold_id: Uuid,
+        /// Whose money it was.
+        user_id: Uuid,
+    }
+    /// Money that was set aside was given back.
+    HoldReleased = "evt.accounts.hold.released.v1", of hold_id {
+        /// The hold, which has the payment's id.
+        hold_id: Uuid,
+        /// Whose money it is.
+        user_id: Uuid,
+    }
+    /// Money that was set aside was given back, because its time was over.
+    HoldExpired = "evt.accounts.hold.expired.v1", of hold_id {
+        /// The hold, which has the payment's id.
+        hold_id: Uuid,
+        /// Whose money it is.
+        user_id: Uuid,
     }
     /// An account was opened, renamed or closed.
     AccountUpdated = "evt.accounts.account.updated.v1", of account_id {

@@ -4,6 +4,7 @@ mod check;
 mod dead_letters;
 mod keys;
 mod serve;
+mod users;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -29,11 +30,17 @@ pub struct Cli {
 enum Command {
     /// Serve the API.
     Serve,
-    /// Publish events, send messages, sweep what is over.
-    Worker,
-    /// Make and list the keys that sign tokens.
+    /// Publish events, send messages, look after money, sweep what is over.
+    Worker {
+        #[command(subcommand)]
+        task: Option<Task>,
+    },
+    /// Make, change, list and take away the keys that sign tokens.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Change users without the API.
+    #[command(subcommand)]
+    Users(users::Command),
     /// Look at the messages that no consumer could handle.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
@@ -54,6 +61,13 @@ enum Command {
     },
 }
 
+/// What a worker can be asked to do once.
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Check the books: fails, and says where, when they don't balance.
+    Reconcile,
+}
+
 impl Cli {
     /// Does what was asked for.
     ///
@@ -71,8 +85,12 @@ impl Cli {
         };
         match self.command {
             Command::Serve => serve::serve(settings()?, clock).await,
-            Command::Worker => serve::work(settings()?, clock).await,
-            Command::Keys(command) => keys::run(command, &*clock),
+            Command::Worker { task: None } => serve::work(settings()?, clock).await,
+            Command::Worker {
+                task: Some(Task::Reconcile),
+            } => serve::reconcile(&settings()?, clock).await,
+            Command::Keys(command) => keys::run(command, &*clock, settings),
+            Command::Users(command) => users::run(command, &settings()?, clock).await,
             Command::DeadLetters(command) => dead_letters::run(command, &settings()?).await,
             Command::Openapi => check::print(&crate::edge::router::openapi()?),
             Command::CheckConfig { variables: true } => check::variables(),

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     app::AppState,
     handlers::{
-        accounts, auth, codes, identities, items, me, oauth, orders, pages, passwords, screens,
-        sessions, well_known,
+        accounts, admin, auth, codes, export, identities, items, life, me, oauth, orders, pages,
+        passwords, screens, sessions, transfers, well_known,
     },
     limits::Class,
 };
@@ -73,15 +73,34 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(auth::logout))                // POST   /v1/auth/logout
         .routes(routes!(auth::logout_all))            // POST   /v1/auth/logout-all
         .routes(routes!(identities::link, identities::unlink)) // POST, DELETE /v1/me/identities/{provider}
-        .routes(routes!(sessions::end));              // DELETE /v1/auth/sessions/{id}
+        .routes(routes!(sessions::end))               // DELETE /v1/auth/sessions/{id}
+        .routes(routes!(me::change))                  // PATCH  /v1/me
+        .routes(routes!(me::add_identifier))          // POST   /v1/me/identifiers
+        .routes(routes!(me::remove_identifier))       // DELETE /v1/me/identifiers/{kind}
+        .routes(routes!(life::deactivate))            // POST   /v1/me/deactivate
+        .routes(routes!(life::delete))                // DELETE /v1/me
+        .routes(routes!(export::export))              // GET    /v1/me/export
+        .routes(routes!(admin::change))               // PATCH  /v1/admin/users/{id}
+        .routes(routes!(admin::sign_out))             // POST   /v1/admin/users/{id}/sign-out
+        .routes(routes!(accounts::open))              // POST   /v1/accounts
+        .routes(routes!(accounts::rename))            // PATCH  /v1/accounts/{id}
+        .routes(routes!(accounts::close))             // DELETE /v1/accounts/{id}
+        .routes(routes!(transfers::create))           // POST   /v1/transfers
+        .routes(routes!(transfers::deposit));         // POST   /v1/admin/accounts/{id}/deposit
     let reads = OpenApiRouter::new()
         .routes(routes!(sessions::list))              // GET    /v1/auth/sessions
         .routes(routes!(me::show))                    // GET    /v1/me
         .routes(routes!(accounts::list))              // GET    /v1/accounts
         .routes(routes!(accounts::show))              // GET    /v1/accounts/{id}
+        .routes(routes!(accounts::entries))           // GET    /v1/accounts/{id}/entries
+        .routes(routes!(transfers::list))             // GET    /v1/transfers
+        .routes(routes!(transfers::show))             // GET    /v1/transfers/{id}
         .routes(routes!(orders::list))                // GET    /v1/orders
         .routes(routes!(orders::show))                // GET    /v1/orders/{id}
-        .routes(routes!(screens::home));              // GET    /v1/screens/home
+        .routes(routes!(screens::home))               // GET    /v1/screens/home
+        .routes(routes!(admin::users))                // GET    /v1/admin/users
+        .routes(routes!(admin::user))                 // GET    /v1/admin/users/{id}
+        .routes(routes!(admin::audit));               // GET    /v1/admin/audit
     let public = OpenApiRouter::new()
         .routes(routes!(oauth::callback))             // GET    /v1/auth/oauth/{provider}/callback
         .routes(routes!(items::list))                 // GET    /v1/items

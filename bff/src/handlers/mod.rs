@@ -1,11 +1,14 @@
 //! HTTP in, HTTP out: one file per resource.
 
 pub mod accounts;
+pub mod admin;
 pub mod auth;
 pub mod codes;
 pub mod cursor;
+pub mod export;
 pub mod identities;
 pub mod items;
+pub mod life;
 pub mod me;
 pub mod oauth;
 pub mod orders;
@@ -13,6 +16,7 @@ pub mod pages;
 pub mod passwords;
 pub mod screens;
 pub mod sessions;
+pub mod transfers;
 pub mod well_known;
 
 use std::time::Duration;
@@ -58,6 +62,13 @@ impl From<identity::Error> for ApiError {
             Error::StepUpRequired => Self::new(Code::StepUpRequired),
             Error::LastSignInMethod => Self::new(Code::LastSignInMethod),
             Error::NotFound => Self::new(Code::NotFound),
+            Error::Forbidden => Self::new(Code::Forbidden),
+            Error::Gone => Self::new(Code::UserDeleted),
+            Error::StillOpen(all) => Self::new(Code::ObligationsRemain).errors(
+                all.into_iter()
+                    .map(|one| FieldError::new("", one.code(), one.detail()))
+                    .collect(),
+            ),
             Error::Weak(field, weaknesses) => {
                 let fault = |weakness: Weakness| {
                     FieldError::new(format!("/{field}"), weakness.code(), weakness.detail())

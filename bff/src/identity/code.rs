@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     accounts::contacts::Contact,
-    notify::{self, Message, Sealer},
+    notify::{self, Language, Message, Sealer},
 };
 
 /// What a code is good for. A code for one purpose is worth nothing for another.
@@ -123,6 +123,7 @@ impl Codes {
         address: &Address,
         purpose: Purpose,
         is_for_owner: bool,
+        language: Language,
     ) -> Result<Sent, Error> {
         let now = self.clock.now();
         let code = six_digits();
@@ -141,7 +142,7 @@ impl Codes {
         }
         let lifetime = self.lifetime();
         if self.is_within_budget(address, is_for_owner).await? {
-            let message = Message::code(address, purpose, code, now + lifetime);
+            let message = Message::code(address, purpose, code, now + lifetime, language);
             let message = if is_for_owner {
                 message
             } else {
@@ -243,7 +244,10 @@ impl Codes {
     /// Messages to phones cost money, and premium numbers earn it for someone:
     /// countries and a day's messages are bounded. Beyond that nothing is sent,
     /// which the one who asked isn't told.
-    async fn is_within_budget(&self, address: &Address, is_real: bool) -> Result<bool, Error> {
+    ///
+    /// # Errors
+    /// When Redis doesn't answer.
+    pub async fn is_within_budget(&self, address: &Address, is_real: bool) -> Result<bool, Error> {
         let refused = match address {
             Address::Email(_) => None,
             // What nobody gets is counted as well, for the sake of time, but apart.

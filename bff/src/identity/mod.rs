@@ -5,11 +5,14 @@
 //! other providers. What they keep in Redis
 //! stands in [`store`].
 
+pub mod administration;
 mod caller;
 pub mod code;
 mod error;
 pub mod identifier;
+mod key_file;
 pub mod keys;
+pub mod life;
 pub mod oauth;
 pub mod password;
 pub mod revocation;
@@ -21,4 +24,4 @@ pub mod store;
 pub mod token;
 
 pub use caller::{Caller, Role};
-pub use error::Error;
+pub use error::{Error, Obligation};

@@ -109,3 +109,20 @@ impl Default for PasswordSettings {
         }
     }
 }
+
+/// The life of a user.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LifeSettings {
+    /// How long a deactivated user may come back by signing in, and how long
+    /// after its deletion a user is erased, in seconds.
+    pub retention_s: Seconds,
+}
+
+impl Default for LifeSettings {
+    fn default() -> Self {
+        Self {
+            retention_s: Seconds(30 * 24 * 3600),
+        }
+    }
+}

@@ -2,7 +2,9 @@
 //! failure gives away, which is nothing.
 
 mod codes;
+mod notices;
 mod passwords;
+mod profile;
 mod registration;
 mod step_up;
 mod vouched;
@@ -17,30 +19,44 @@ use super::{
     code::{Codes, hex},
     error::Error,
     identifier::{Identifier, Password},
-    keys::{MasterKey, keyed_hash},
+    keys::keyed_hash,
+    life,
     password::{Hasher, Verdict},
     secret::Secret256,
     session::{Device, Era, Mode, Proof, Sessions, TokenPair},
     store::attempts::{self, Outcome},
 };
-use crate::accounts::{
-    audit::{self, AuditEntry, AuditEvent},
-    credentials::{self, Credentials, UserStatus},
+use crate::{
+    accounts::{
+        audit::{self, AuditEntry, AuditEvent},
+        credentials::{self, Credentials, UserStatus},
+    },
+    notify::{Notice, Sealer},
 };
 
 pub use registration::Registration;
 pub use step_up::StepUp;
 
-/// Signs people up and in. Cloning shares everything in it.
+/// Signs people up and in, and looks after what they sign in with. Cloning
+/// shares everything in it.
 #[derive(Debug, Clone)]
 pub struct SignIn {
-    pool: PgPool,
-    redis: Redis,
-    clock: SharedClock,
-    hasher: Hasher,
-    codes: Codes,
-    sessions: Sessions,
-    key: Secret256,
+    /// The accounts store.
+    pub pool: PgPool,
+    /// Failures and devices.
+    pub redis: Redis,
+    /// The clock.
+    pub clock: SharedClock,
+    /// Passwords.
+    pub hasher: Hasher,
+    /// One-time codes.
+    pub codes: Codes,
+    /// Sessions.
+    pub sessions: Sessions,
+    /// Seals notices.
+    pub sealer: Sealer,
+    /// What failures are counted by, where there is no user.
+    pub key: Secret256,
 }
 
 /// Someone who is signed in now.
@@ -61,28 +77,6 @@ struct Judgement {
 }
 
 impl SignIn {
-    /// Puts the parts together.
-    #[must_use]
-    pub fn new(
-        pool: PgPool,
-        redis: Redis,
-        clock: SharedClock,
-        hasher: Hasher,
-        codes: Codes,
-        sessions: Sessions,
-        master: &MasterKey,
-    ) -> Self {
-        Self {
-            pool,
-            redis,
-            clock,
-            hasher,
-            codes,
-            sessions,
-            key: master.derive("sign-in attempts"),
-        }
-    }
-
     /// Signs in with a password. Whatever is wrong, the same work is done and
     /// the same answer given.
     ///
@@ -106,7 +100,8 @@ impl SignIn {
             }
         };
         let era = self.sessions.era(&owner).await?;
-        let allowed = found.filter(|credentials| credentials.status == UserStatus::Active);
+        let now = self.clock.now();
+        let allowed = found.filter(|credentials| credentials.may_sign_in(now));
         let judgement = self.judge(allowed.as_ref(), &owner, password).await?;
         let subject = identifier.masked();
         let (Some(credentials), Outcome::Accepted) = (allowed, judgement.outcome) else {
@@ -153,6 +148,10 @@ impl SignIn {
         let user_id = credentials.user_id;
         let before = credentials.password.as_deref().unwrap_or_default();
         let mut transaction = self.pool.begin().await?;
+        if credentials.status == UserStatus::Deactivated {
+            let entry = self.entry(AuditEvent::Reactivated, Some(user_id), device, None);
+            life::come_back(&mut transaction, &entry, user_id, &*self.clock).await?;
+        }
         let role = credentials::still_good(&mut *transaction, user_id, before)
             .await?
             .ok_or(Error::InvalidCredentials)?;
@@ -162,6 +161,10 @@ impl SignIn {
         }
         let entry = self.entry(AuditEvent::SignedIn, Some(user_id), device, Some(subject));
         audit::append(&mut *transaction, &entry).await?;
+        if self.see_device(user_id, device).await? {
+            self.tell(&mut transaction, user_id, Notice::NewSignIn, device)
+                .await?;
+        }
         transaction.commit().await?;
         Ok(role)
     }
@@ -193,7 +196,11 @@ impl SignIn {
                 let mut entry =
                     self.entry(AuditEvent::RefreshTokenStolen, Some(user_id), device, None);
                 entry.session_id = Some(session_id);
-                audit::append(&self.pool, &entry).await?;
+                let mut transaction = self.pool.begin().await?;
+                audit::append(&mut *transaction, &entry).await?;
+                self.tell(&mut transaction, user_id, Notice::SessionStolen, device)
+                    .await?;
+                transaction.commit().await?;
                 Err(Error::Unauthenticated)
             }
             outcome => outcome,

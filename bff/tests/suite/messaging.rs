@@ -7,10 +7,14 @@ use std::{
 };
 
 use bff::{
-    events::{settings::EventSettings, worker::Worker},
+    events::{
+        ledger::{Ledger, LedgerSettings},
+        settings::EventSettings,
+        worker::Worker,
+    },
     identity::{code::Purpose, identifier::Address},
     notify::{
-        self, Mailer, Message, Notifier, Sealer, SmsSender,
+        self, Language, Mailer, Message, Notifier, Sealer, SmsSender,
         settings::{MailSettings, SmsSettings},
     },
 };
@@ -108,6 +112,12 @@ impl Messaging {
             nats: self.nats.clone(),
             clock: self.shared_clock(),
             notifier: self.notifier(),
+            ledger: Ledger {
+                pool: self.pool.clone(),
+                patient: self.pool.clone(),
+                clock: self.shared_clock(),
+                settings: LedgerSettings::default(),
+            },
             settings: EventSettings::default(),
         }
     }
@@ -122,7 +132,13 @@ impl Messaging {
     pub fn code(&self, to: &str, code: &str) -> Message {
         let to = Address::parse(to, "US".parse().unwrap()).unwrap();
         let expires_at = self.clock.now() + TimeDelta::minutes(5);
-        Message::code(&to, Purpose::Registration, code.into(), expires_at)
+        Message::code(
+            &to,
+            Purpose::Registration,
+            code.into(),
+            expires_at,
+            Language::En,
+        )
     }
 
     pub async fn enqueue(&self, message: &Message) {

@@ -3,15 +3,20 @@
 
 use std::borrow::Cow;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::edge::error::{ApiError, FieldError};
+use crate::{
+    accounts::users::Change,
+    edge::error::{ApiError, FieldError},
+};
 
 /// Why a value was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
+    /// The field at fault within an object; empty for the value itself.
+    pub within: String,
     /// For programs, such as `too_short`.
     pub code: Cow<'static, str>,
     /// For people.
@@ -22,8 +27,18 @@ impl Invalid {
     /// A reason.
     pub fn new(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self {
+            within: String::new(),
             code: code.into(),
             detail: detail.into(),
+        }
+    }
+
+    /// The reason is this field of the value.
+    #[must_use]
+    pub fn within(self, field: &str) -> Self {
+        Self {
+            within: field.to_owned(),
+            ..self
         }
     }
 
@@ -109,10 +124,14 @@ impl Fields {
     }
 
     fn fault(&mut self, name: &str, invalid: Invalid) {
-        let pointer = match self.place {
-            Place::Body => format!("/{}", name.replace('~', "~0").replace('/', "~1")),
+        let segment = |name: &str| format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        let mut pointer = match self.place {
+            Place::Body => segment(name),
             Place::Query => name.to_owned(),
         };
+        if !invalid.within.is_empty() {
+            pointer += &segment(&invalid.within);
+        }
         self.errors
             .push(FieldError::new(pointer, invalid.code, invalid.detail));
     }
@@ -175,6 +194,16 @@ impl FromField for NaiveDate {
     }
 }
 
+impl FromField for DateTime<Utc> {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        parsed(
+            value,
+            "invalid_instant",
+            "expected an instant such as 2030-01-31T12:00:00Z",
+        )
+    }
+}
+
 impl<T: FromField> FromField for Option<T> {
     fn from_field(value: Value) -> Result<Self, Invalid> {
         match value {
@@ -185,6 +214,19 @@ impl<T: FromField> FromField for Option<T> {
 
     fn missing() -> Result<Self, Invalid> {
         Ok(None)
+    }
+}
+
+impl<T: FromField> FromField for Change<T> {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        Ok(match Option::from_field(value)? {
+            Some(value) => Self::Set(value),
+            None => Self::Clear,
+        })
+    }
+
+    fn missing() -> Result<Self, Invalid> {
+        Ok(Self::Keep)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
         session::Device,
         store::attempts,
     },
+    notify::Notice,
 };
 
 impl SignIn {
@@ -64,11 +65,11 @@ impl SignIn {
         let contact = contacts::by_address(&self.pool, address).await?;
         let own = contact.as_ref().and_then(|contact| contact.own(address));
         let to = own.as_ref().unwrap_or(address);
-        match self
+        let sent = self
             .codes
-            .send(to, Purpose::ResetPassword, own.is_some())
-            .await
-        {
+            .send(to, Purpose::ResetPassword, own.is_some(), device.language)
+            .await;
+        match sent {
             Ok(sent) => {
                 let user_id = contact.map(|contact| contact.user_id);
                 let subject = Some(address.masked());
@@ -144,6 +145,8 @@ impl SignIn {
         let user_id = contact.user_id;
         let entry = self.entry(event, Some(user_id), device, None);
         audit::append(&mut *transaction, &entry).await?;
+        self.tell(&mut transaction, user_id, Notice::PasswordChanged, device)
+            .await?;
         self.sessions.end_all(user_id, spared).await?;
         self.codes.void_all(contact).await?;
         attempts::forget(&self.redis, &user_id.to_string()).await?;
