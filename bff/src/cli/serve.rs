@@ -40,7 +40,7 @@ pub(super) async fn serve(settings: Settings, clock: SharedClock) -> anyhow::Res
     let listener = TcpListener::bind(http.listen)
         .await
         .with_context(|| format!("BFF_HTTP__LISTEN: can't bind {}", http.listen))?;
-    tracing::info!(address = %http.listen, "public listener");
+    tracing::info!(address = %listener.local_addr()?, "public listener");
     edge::serve::serve(listener, state.router(), &http, &lifetime).await;
 
     lifetime.finish(BACKGROUND_LIMIT).await;

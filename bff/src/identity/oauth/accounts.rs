@@ -38,7 +38,8 @@ impl OAuth {
             let known = identities::find(&self.pool, provider.as_str(), &person.subject).await?;
             if let Some(holder) = known {
                 return match holder.status {
-                    UserStatus::Active => Ok(holder.user_id),
+                    // Signing in brings the deactivated back, if it isn't too late.
+                    UserStatus::Active | UserStatus::Deactivated => Ok(holder.user_id),
                     _ => self.refuse(holder.user_id, provider, device).await,
                 };
             }

@@ -35,6 +35,7 @@ use super::{
 #[case::wrong_key("google", WrongKey, "invalid_answer")]
 #[case::changed_after_signing("google", ChangedAfterSigning, "invalid_answer")]
 #[case::algorithm_none("google", AlgorithmNone, "invalid_answer")]
+#[case::algorithm_ps256("google", AlgorithmPs256, "invalid_answer")]
 #[case::algorithm_hs256("google", AlgorithmHs256, "invalid_answer")]
 #[case::keys_fail("google", KeysFail, "unavailable")]
 #[case::keys_are_huge("google", KeysAreHuge, "unavailable")]
