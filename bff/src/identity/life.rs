@@ -12,13 +12,17 @@ use uuid::Uuid;
 use super::{
     caller::Caller,
     error::{Error, Obligation},
+    notices::Notices,
     session::{Device, Sessions},
     settings::LifeSettings,
 };
-use crate::accounts::{
-    administration,
-    audit::{self, AuditEntry, AuditEvent},
-    life,
+use crate::{
+    accounts::{
+        administration,
+        audit::{self, AuditEntry, AuditEvent},
+        life,
+    },
+    notify::Notice,
 };
 
 /// Lets users leave. Cloning shares everything in it.
@@ -27,6 +31,7 @@ pub struct Life {
     pool: PgPool,
     clock: SharedClock,
     sessions: Sessions,
+    notices: Notices,
     settings: LifeSettings,
 }
 
@@ -37,12 +42,14 @@ impl Life {
         pool: PgPool,
         clock: SharedClock,
         sessions: Sessions,
+        notices: Notices,
         settings: LifeSettings,
     ) -> Self {
         Self {
             pool,
             clock,
             sessions,
+            notices,
             settings,
         }
     }
@@ -97,6 +104,11 @@ impl Life {
         }
         life::close_accounts(&mut transaction, user_id, now).await?;
         let erase_after = now + self.settings.retention_s.delta();
+        // While it is known where to.
+        let notice = Notice::DeletionRequested(erase_after);
+        self.notices
+            .tell(&mut transaction, user_id, notice, device)
+            .await?;
         let version = life::delete(&mut transaction, user_id, now, erase_after)
             .await?
             .ok_or(Error::Unauthenticated)?;

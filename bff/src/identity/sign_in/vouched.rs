@@ -42,6 +42,7 @@ impl SignIn {
         audit::append(&mut *transaction, &entry).await?;
         if active.is_some() {
             credentials::signed_in(&mut *transaction, user_id, self.clock.now()).await?;
+            self.greet(&mut transaction, user_id, &device).await?;
         }
         transaction.commit().await?;
         let active = active.ok_or(Error::InvalidCredentials)?;
