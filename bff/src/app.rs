@@ -116,23 +116,25 @@ impl AppState {
             tokens.clone(),
             &master,
         );
+        let sealer = Sealer::new(master.derive("messages"));
         let codes = Codes::new(
             redis.clone(),
             accounts.clone(),
-            Sealer::new(master.derive("messages")),
+            sealer.clone(),
             clock.clone(),
             settings.codes.clone(),
             &master,
         );
-        let sign_in = SignIn::new(
-            accounts.clone(),
-            redis.clone(),
-            clock.clone(),
-            Hasher::new(&settings.passwords)?,
+        let sign_in = SignIn {
+            pool: accounts.clone(),
+            redis: redis.clone(),
+            clock: clock.clone(),
+            hasher: Hasher::new(&settings.passwords)?,
             codes,
-            sessions.clone(),
-            &master,
-        );
+            sessions: sessions.clone(),
+            sealer,
+            key: master.derive("sign-in attempts"),
+        };
         let budget = Budget::default();
         let sources = Sources {
             accounts: Accounts::new(
@@ -186,13 +188,11 @@ impl AppState {
             screens,
             cursors: Cursors::new(&master),
             tokens,
+            life: Life {
+                sign_in: sign_in.clone(),
+                settings: settings.life.clone(),
+            },
             sign_in,
-            life: Life::new(
-                accounts.clone(),
-                clock.clone(),
-                sessions.clone(),
-                settings.life.clone(),
-            ),
             administration: Administration::new(accounts.clone(), clock.clone(), sessions.clone()),
             sessions,
             accounts,

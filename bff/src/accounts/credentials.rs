@@ -170,6 +170,30 @@ pub async fn set_password(
     .map(drop)
 }
 
+/// Replaces a password's hash, if it is still the one before. Sign-ins of the
+/// user wait for the transaction's end.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn change_password(
+    executor: impl PgExecutor<'_>,
+    user_id: Uuid,
+    before: &str,
+    hash: &str,
+    at: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE credentials SET password = $3, changed_at = $4 WHERE user_id = $1 AND password = $2",
+        user_id,
+        before,
+        hash,
+        at,
+    )
+    .execute(executor)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Replaces a hash by one with today's parameters, unless the password was
 /// changed meanwhile.
 ///
@@ -210,7 +234,8 @@ pub async fn of(executor: impl PgExecutor<'_>, user_id: Uuid) -> sqlx::Result<Op
 }
 
 /// The user's role, if they may sign in and have this hash still: checking a
-/// password takes time, in which it may be changed.
+/// password takes time, in which it may be changed. Waits for a change that is
+/// under way, and makes the next one wait for the transaction's end.
 ///
 /// # Errors
 /// When the store doesn't answer.
@@ -221,7 +246,8 @@ pub async fn still_good(
 ) -> sqlx::Result<Option<Role>> {
     sqlx::query_scalar!(
         r#"SELECT u.role AS "role: Role" FROM users u JOIN credentials c ON c.user_id = u.id
-           WHERE u.id = $1 AND u.status = 'active' AND c.password = $2"#,
+           WHERE u.id = $1 AND u.status = 'active' AND c.password = $2
+           FOR NO KEY UPDATE OF u FOR SHARE OF c"#,
         user_id,
         hash,
     )

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     app::AppState,
     handlers::{
-        accounts, admin, auth, codes, export, items, life, me, orders, pages, screens, sessions,
-        well_known,
+        accounts, admin, auth, codes, export, items, life, me, orders, pages, passwords, screens,
+        sessions, well_known,
     },
     limits::Class,
 };
@@ -58,12 +58,15 @@ pub fn openapi() -> anyhow::Result<String> {
 #[rustfmt::skip]
 fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
     let code_sends = OpenApiRouter::new()
-        .routes(routes!(codes::verify_code));         // POST   /v1/auth/verify-code
+        .routes(routes!(codes::verify_code))          // POST   /v1/auth/verify-code
+        .routes(routes!(passwords::reset));           // POST   /v1/auth/reset-password
     let sign_in = OpenApiRouter::new()
         .routes(routes!(auth::register))              // POST   /v1/auth/register
         .routes(routes!(auth::login))                 // POST   /v1/auth/login
         .routes(routes!(auth::refresh))               // POST   /v1/auth/refresh
-        .routes(routes!(codes::step_up));             // POST   /v1/auth/step-up
+        .routes(routes!(codes::step_up))              // POST   /v1/auth/step-up
+        .routes(routes!(passwords::update))           // POST   /v1/auth/update-password
+        .routes(routes!(passwords::confirm_reset));   // POST   /v1/auth/confirm-reset-password
     let writes = OpenApiRouter::new()
         .routes(routes!(auth::logout))                // POST   /v1/auth/logout
         .routes(routes!(auth::logout_all))            // POST   /v1/auth/logout-all
@@ -72,7 +75,10 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(life::delete))                // DELETE /v1/me
         .routes(routes!(export::export))              // GET    /v1/me/export
         .routes(routes!(admin::change))               // PATCH  /v1/admin/users/{id}
-        .routes(routes!(admin::sign_out));            // POST   /v1/admin/users/{id}/sign-out
+        .routes(routes!(admin::sign_out))             // POST   /v1/admin/users/{id}/sign-out
+        .routes(routes!(me::change))                  // PATCH  /v1/me
+        .routes(routes!(me::add_identifier))          // POST   /v1/me/identifiers
+        .routes(routes!(me::remove_identifier));      // DELETE /v1/me/identifiers/{kind}
     let reads = OpenApiRouter::new()
         .routes(routes!(sessions::list))              // GET    /v1/auth/sessions
         .routes(routes!(me::show))                    // GET    /v1/me

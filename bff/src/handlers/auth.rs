@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::me::born;
 use crate::{
     accounts::users::{self, User},
     app::AppState,
@@ -17,7 +18,7 @@ use crate::{
         authenticate::{no_session_cookie, session_cookie},
         csrf,
         error::{ApiError, FieldError},
-        extract::{Body, JsonOrForm, Name},
+        extract::{BirthDate, Body, JsonOrForm, Name},
     },
     identity::{
         Caller,
@@ -48,7 +49,8 @@ request! {
         #[schema(value_type = Option<String>)]
         username: Option<Username>,
         /// When the user was born.
-        birth_date: Option<chrono::NaiveDate>,
+        #[schema(value_type = Option<chrono::NaiveDate>)]
+        birth_date: Option<BirthDate>,
         /// How the client wants to hold the session.
         mode: Mode,
     }
@@ -127,13 +129,14 @@ pub async fn register(
     Body(request): Body<RegisterRequest>,
 ) -> Result<Response, ApiError> {
     check_source(&state, &headers, request.mode)?;
+    let birth_date = request.birth_date.map(|date| born(&state, date));
     let registration = Registration {
         address: address(&state, &request.identifier)?,
         code: request.code,
         password: request.password,
         full_name: request.full_name.0,
         username: request.username,
-        birth_date: request.birth_date,
+        birth_date: birth_date.transpose()?,
     };
     let signed_in = state
         .sign_in

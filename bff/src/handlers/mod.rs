@@ -11,6 +11,7 @@ pub mod life;
 pub mod me;
 pub mod orders;
 pub mod pages;
+pub mod passwords;
 pub mod screens;
 pub mod sessions;
 pub mod well_known;
@@ -26,7 +27,7 @@ use crate::{
         error::{ApiError, Code, FieldError},
         extract::IfNoneMatch,
     },
-    identity,
+    identity::{self, password::Weakness},
     screens::strong_etag,
     upstream::{CallError, Violation},
 };
@@ -65,14 +66,12 @@ impl From<identity::Error> for ApiError {
                     .map(|one| FieldError::new("", one.code(), one.detail()))
                     .collect(),
             ),
-            Error::Weak(weaknesses) => Self::invalid(
-                weaknesses
-                    .into_iter()
-                    .map(|weakness| {
-                        FieldError::new("/password", weakness.code(), weakness.detail())
-                    })
-                    .collect(),
-            ),
+            Error::Weak(field, weaknesses) => {
+                let fault = |weakness: Weakness| {
+                    FieldError::new(format!("/{field}"), weakness.code(), weakness.detail())
+                };
+                Self::invalid(weaknesses.into_iter().map(fault).collect())
+            }
             Error::Taken(fields) => Self::new(Code::Conflict).errors(
                 fields
                     .into_iter()

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     accounts::contacts::Contact,
-    notify::{self, Message, Sealer},
+    notify::{self, Language, Message, Sealer},
 };
 
 /// What a code is good for. A code for one purpose is worth nothing for another.
@@ -37,6 +37,14 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [
+        Self::Registration,
+        Self::ResetPassword,
+        Self::AddIdentifier,
+        Self::StepUp,
+    ];
+
     /// As it is stored and sent.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -98,6 +106,12 @@ impl Codes {
         }
     }
 
+    /// How long a code is good.
+    #[must_use]
+    pub fn lifetime(&self) -> TimeDelta {
+        self.settings.lifetime_s.delta()
+    }
+
     /// Sends a code. When it is not for the address's owner, nobody gets it, and
     /// the same work is done: nothing tells whether anyone has the address.
     ///
@@ -109,6 +123,7 @@ impl Codes {
         address: &Address,
         purpose: Purpose,
         is_for_owner: bool,
+        language: Language,
     ) -> Result<Sent, Error> {
         let now = self.clock.now();
         let code = six_digits();
@@ -125,9 +140,9 @@ impl Codes {
         if wait > 0 {
             return Err(Error::TooOften(Duration::from_millis(wait)));
         }
-        let lifetime = self.settings.lifetime_s.delta();
+        let lifetime = self.lifetime();
         if self.is_within_budget(address, is_for_owner).await? {
-            let message = Message::code(address, purpose, code, now + lifetime);
+            let message = Message::code(address, purpose, code, now + lifetime, language);
             let message = if is_for_owner {
                 message
             } else {
@@ -177,6 +192,17 @@ impl Codes {
         }
     }
 
+    /// Voids every open code of a user. What was sent and guessed still counts.
+    ///
+    /// # Errors
+    /// When Redis doesn't answer.
+    pub async fn void_all(&self, contact: &Contact) -> Result<(), Error> {
+        let of_address =
+            |address: Address| Purpose::ALL.map(|purpose| self.keys(&address, purpose));
+        let all: Vec<CodeKeys> = contact.addresses().flat_map(of_address).collect();
+        Ok(codes::void(&self.redis, &all).await?)
+    }
+
     /// Remembers which of a user's addresses the last code to step up went to.
     ///
     /// # Errors
@@ -218,7 +244,10 @@ impl Codes {
     /// Messages to phones cost money, and premium numbers earn it for someone:
     /// countries and a day's messages are bounded. Beyond that nothing is sent,
     /// which the one who asked isn't told.
-    async fn is_within_budget(&self, address: &Address, is_real: bool) -> Result<bool, Error> {
+    ///
+    /// # Errors
+    /// When Redis doesn't answer.
+    pub async fn is_within_budget(&self, address: &Address, is_real: bool) -> Result<bool, Error> {
         let refused = match address {
             Address::Email(_) => None,
             // What nobody gets is counted as well, for the sake of time, but apart.

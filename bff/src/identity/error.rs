@@ -58,9 +58,9 @@ pub enum Error {
     /// The one-time code is worth nothing.
     #[error("invalid code")]
     InvalidCode,
-    /// The new password breaks these rules.
+    /// The new password, in this field, breaks these rules.
     #[error("the password is too weak")]
-    Weak(Vec<Weakness>),
+    Weak(&'static str, Vec<Weakness>),
     /// Someone else has these: names of fields.
     #[error("taken: {0:?}")]
     Taken(Vec<&'static str>),

@@ -1,60 +1,48 @@
 //! How users leave: for a while, or for good.
 
 use platform::{
-    clock::{Clock, SharedClock},
+    clock::Clock,
     outbox::{self, NewEvent},
 };
 use proto::events::{Event, UserDeactivated, UserDeletionRequested, UserUpdated};
 use serde_json::json;
-use sqlx::{PgConnection, PgPool, PgTransaction};
+use sqlx::{PgConnection, PgTransaction};
 use uuid::Uuid;
 
 use super::{
     caller::Caller,
     error::{Error, Obligation},
-    session::{Device, Sessions},
+    session::Device,
     settings::LifeSettings,
+    sign_in::SignIn,
 };
-use crate::accounts::{
-    administration,
-    audit::{self, AuditEntry, AuditEvent},
-    life,
+use crate::{
+    accounts::{
+        administration,
+        audit::{self, AuditEntry, AuditEvent},
+        life,
+    },
+    notify::Notice,
 };
 
 /// Lets users leave. Cloning shares everything in it.
 #[derive(Debug, Clone)]
 pub struct Life {
-    pool: PgPool,
-    clock: SharedClock,
-    sessions: Sessions,
-    settings: LifeSettings,
+    /// What users sign in with, and how they are told.
+    pub sign_in: SignIn,
+    /// How long it takes until nothing is left.
+    pub settings: LifeSettings,
 }
 
 impl Life {
-    /// For users of this store, whose sessions these are.
-    #[must_use]
-    pub fn new(
-        pool: PgPool,
-        clock: SharedClock,
-        sessions: Sessions,
-        settings: LifeSettings,
-    ) -> Self {
-        Self {
-            pool,
-            clock,
-            sessions,
-            settings,
-        }
-    }
-
     /// Deactivates the caller. Signing in again in time brings them back.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when the caller isn't active any more;
     /// when a store doesn't answer, and then nothing has changed.
     pub async fn deactivate(&self, caller: &Caller, device: &Device) -> Result<(), Error> {
-        let (now, user_id) = (self.clock.now(), caller.user_id);
-        let mut transaction = self.pool.begin().await?;
+        let (now, user_id) = (self.sign_in.clock.now(), caller.user_id);
+        let mut transaction = self.sign_in.pool.begin().await?;
         let return_until = now + self.settings.retention_s.delta();
         let version = life::deactivate(&mut transaction, user_id, now, return_until)
             .await?
@@ -78,8 +66,8 @@ impl Life {
         has_open_orders: bool,
         device: &Device,
     ) -> Result<(), Error> {
-        let (now, user_id) = (self.clock.now(), caller.user_id);
-        let mut transaction = self.pool.begin().await?;
+        let (now, user_id) = (self.sign_in.clock.now(), caller.user_id);
+        let mut transaction = self.sign_in.pool.begin().await?;
         // No account is opened for the user from here on.
         administration::lock(&mut transaction, &[user_id]).await?;
         let belongings = life::belongings(&mut transaction, user_id).await?;
@@ -97,6 +85,11 @@ impl Life {
         }
         life::close_accounts(&mut transaction, user_id, now).await?;
         let erase_after = now + self.settings.retention_s.delta();
+        // While there still is someone to tell.
+        let notice = Notice::DeletionRequested(erase_after);
+        self.sign_in
+            .tell(&mut transaction, user_id, notice, device)
+            .await?;
         let version = life::delete(&mut transaction, user_id, now, erase_after)
             .await?
             .ok_or(Error::Unauthenticated)?;
@@ -119,13 +112,13 @@ impl Life {
         event: AuditEvent,
         device: &Device,
     ) -> Result<(), Error> {
-        Ok(audit::append(&self.pool, &self.entry(event, caller, device)).await?)
+        Ok(audit::append(&self.sign_in.pool, &self.entry(event, caller, device)).await?)
     }
 
     fn entry(&self, event: AuditEvent, caller: &Caller, device: &Device) -> AuditEntry {
         AuditEntry {
-            id: self.clock.new_id(),
-            at: self.clock.now(),
+            id: self.sign_in.clock.new_id(),
+            at: self.sign_in.clock.now(),
             event,
             user_id: Some(caller.user_id),
             session_id: Some(caller.session_id),
@@ -142,7 +135,7 @@ impl Life {
         version: i64,
         event: &impl Event,
     ) -> Result<(), Error> {
-        Ok(outbox::append(connection, &new_event(version, event, &*self.clock)).await?)
+        Ok(outbox::append(connection, &new_event(version, event, &*self.sign_in.clock)).await?)
     }
 
     async fn leave(
@@ -155,9 +148,9 @@ impl Life {
         audit::append(&mut *transaction, &self.entry(event, caller, device)).await?;
         // Before, so that nothing changes while Redis is away; and after, for
         // what was opened meanwhile with what was true before.
-        self.sessions.end_all(caller.user_id, None).await?;
+        self.sign_in.sessions.end_all(caller.user_id, None).await?;
         transaction.commit().await?;
-        self.sessions.end_all(caller.user_id, None).await
+        self.sign_in.sessions.end_all(caller.user_id, None).await
     }
 }
 

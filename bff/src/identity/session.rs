@@ -26,6 +26,7 @@ use super::{
     store::sessions::{self, Refreshed, Rotation},
     token::Tokens,
 };
+use crate::notify::Language;
 
 /// How a client holds its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, utoipa::ToSchema, serde::Serialize)]
@@ -64,6 +65,8 @@ pub struct Device {
     pub ip: IpAddr,
     /// What it calls itself, 256 characters at most.
     pub user_agent: String,
+    /// The language that its user reads.
+    pub language: Language,
 }
 
 /// A session.

@@ -2,6 +2,9 @@
 //! failure gives away, which is nothing.
 
 mod codes;
+mod notices;
+mod passwords;
+mod profile;
 mod registration;
 mod step_up;
 
@@ -15,31 +18,44 @@ use super::{
     code::{Codes, hex},
     error::Error,
     identifier::{Identifier, Password},
-    keys::{MasterKey, keyed_hash},
+    keys::keyed_hash,
     life,
     password::{Hasher, Verdict},
     secret::Secret256,
     session::{Device, Era, Mode, Proof, Sessions, TokenPair},
     store::attempts::{self, Outcome},
 };
-use crate::accounts::{
-    audit::{self, AuditEntry, AuditEvent},
-    credentials::{self, Credentials, UserStatus},
+use crate::{
+    accounts::{
+        audit::{self, AuditEntry, AuditEvent},
+        credentials::{self, Credentials, UserStatus},
+    },
+    notify::{Notice, Sealer},
 };
 
 pub use registration::Registration;
 pub use step_up::StepUp;
 
-/// Signs people up and in. Cloning shares everything in it.
+/// Signs people up and in, and looks after what they sign in with. Cloning
+/// shares everything in it.
 #[derive(Debug, Clone)]
 pub struct SignIn {
-    pool: PgPool,
-    redis: Redis,
-    clock: SharedClock,
-    hasher: Hasher,
-    codes: Codes,
-    sessions: Sessions,
-    key: Secret256,
+    /// The accounts store.
+    pub pool: PgPool,
+    /// Failures and devices.
+    pub redis: Redis,
+    /// The clock.
+    pub clock: SharedClock,
+    /// Passwords.
+    pub hasher: Hasher,
+    /// One-time codes.
+    pub codes: Codes,
+    /// Sessions.
+    pub sessions: Sessions,
+    /// Seals notices.
+    pub sealer: Sealer,
+    /// What failures are counted by, where there is no user.
+    pub key: Secret256,
 }
 
 /// Someone who is signed in now.
@@ -60,28 +76,6 @@ struct Judgement {
 }
 
 impl SignIn {
-    /// Puts the parts together.
-    #[must_use]
-    pub fn new(
-        pool: PgPool,
-        redis: Redis,
-        clock: SharedClock,
-        hasher: Hasher,
-        codes: Codes,
-        sessions: Sessions,
-        master: &MasterKey,
-    ) -> Self {
-        Self {
-            pool,
-            redis,
-            clock,
-            hasher,
-            codes,
-            sessions,
-            key: master.derive("sign-in attempts"),
-        }
-    }
-
     /// Signs in with a password. Whatever is wrong, the same work is done and
     /// the same answer given.
     ///
@@ -166,6 +160,10 @@ impl SignIn {
         }
         let entry = self.entry(AuditEvent::SignedIn, Some(user_id), device, Some(subject));
         audit::append(&mut *transaction, &entry).await?;
+        if self.see_device(user_id, device).await? {
+            self.tell(&mut transaction, user_id, Notice::NewSignIn, device)
+                .await?;
+        }
         transaction.commit().await?;
         Ok(role)
     }
@@ -197,7 +195,11 @@ impl SignIn {
                 let mut entry =
                     self.entry(AuditEvent::RefreshTokenStolen, Some(user_id), device, None);
                 entry.session_id = Some(session_id);
-                audit::append(&self.pool, &entry).await?;
+                let mut transaction = self.pool.begin().await?;
+                audit::append(&mut *transaction, &entry).await?;
+                self.tell(&mut transaction, user_id, Notice::SessionStolen, device)
+                    .await?;
+                transaction.commit().await?;
                 Err(Error::Unauthenticated)
             }
             outcome => outcome,

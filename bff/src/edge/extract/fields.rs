@@ -7,7 +7,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::edge::error::{ApiError, FieldError};
+use crate::{
+    accounts::users::Change,
+    edge::error::{ApiError, FieldError},
+};
 
 /// Why a value was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,6 +198,19 @@ impl<T: FromField> FromField for Option<T> {
 
     fn missing() -> Result<Self, Invalid> {
         Ok(None)
+    }
+}
+
+impl<T: FromField> FromField for Change<T> {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        Ok(match Option::from_field(value)? {
+            Some(value) => Self::Set(value),
+            None => Self::Clear,
+        })
+    }
+
+    fn missing() -> Result<Self, Invalid> {
+        Ok(Self::Keep)
     }
 }
 

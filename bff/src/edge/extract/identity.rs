@@ -1,5 +1,6 @@
 //! The types of identity, as fields of a request.
 
+use chrono::{Datelike as _, NaiveDate};
 use serde_json::Value;
 
 use super::fields::{FromField, Invalid, parsed};
@@ -19,6 +20,11 @@ use crate::{
 #[schema(value_type = String)]
 pub struct Name<const MAX: usize>(pub String);
 
+/// Marks that change the direction or the line of what stands around a name.
+fn turns_text_around(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 impl<const MAX: usize> FromField for Name<MAX> {
     fn from_field(value: Value) -> Result<Self, Invalid> {
         let text = String::from_field(value)?.trim().to_owned();
@@ -31,13 +37,27 @@ impl<const MAX: usize> FromField for Name<MAX> {
                 format!("at most {MAX} characters"),
             ));
         }
-        if text.chars().any(char::is_control) {
+        if text.chars().any(|c| c.is_control() || turns_text_around(c)) {
             return Err(Invalid::new(
                 "invalid_character",
                 "control characters aren't allowed",
             ));
         }
         Ok(Self(text))
+    }
+}
+
+/// A day of birth. That it isn't in the future, the handler checks: it has a clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BirthDate(pub NaiveDate);
+
+impl FromField for BirthDate {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        let date = NaiveDate::from_field(value)?;
+        match date.year() {
+            1900.. => Ok(Self(date)),
+            _ => Err(Invalid::new("out_of_range", "expected a day since 1900")),
+        }
     }
 }
 

@@ -8,5 +8,5 @@ mod read;
 
 pub use body::{Body, JsonOrForm, Path, Query};
 pub use fields::{Fields, FromField, FromFields, Invalid, Limit, Place, parsed};
-pub use identity::Name;
+pub use identity::{BirthDate, Name};
 pub use read::IfNoneMatch;

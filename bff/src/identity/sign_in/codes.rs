@@ -41,7 +41,10 @@ impl SignIn {
             (Purpose::ResetPassword, _) => None,
         };
         let to = own.as_ref().unwrap_or(address);
-        let sent = self.codes.send(to, purpose, own.is_some()).await?;
+        let sent = self
+            .codes
+            .send(to, purpose, own.is_some(), device.language)
+            .await?;
         if let (Purpose::StepUp, Some(caller), Some(own)) = (purpose, caller, &own) {
             self.codes.note_step_up(caller.user_id, own).await?;
         }

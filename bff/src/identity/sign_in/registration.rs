@@ -58,6 +58,7 @@ impl SignIn {
             .await?;
         match self.store_user(registration, &device).await {
             Ok(user_id) => {
+                self.see_device(user_id, &device).await?;
                 let (role, era) = (Role::Customer, Era::default());
                 self.open(user_id, role, mode, device, era).await
             }
@@ -84,7 +85,7 @@ impl SignIn {
             .hasher
             .hash(wanted.password, known)
             .await?
-            .map_err(Error::Weak)?;
+            .map_err(|broken| Error::Weak("password", broken))?;
 
         let at = self.clock.now();
         let user = NewUser {

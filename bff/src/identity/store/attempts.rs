@@ -42,7 +42,7 @@ impl Outcome {
 /// When Redis doesn't answer.
 pub async fn settle(redis: &Redis, owner: &str, is_right: bool, now: i64) -> RedisResult<Outcome> {
     let outcome: String = script!("scripts/attempt_settle.lua")
-        .key(redis.key(&format!("sign-in:{owner}")))
+        .key(key(redis, owner))
         .arg(now)
         .arg(u8::from(is_right))
         .arg(FREE_FAILURES)
@@ -55,4 +55,19 @@ pub async fn settle(redis: &Redis, owner: &str, is_right: bool, now: i64) -> Red
         "refused" => Outcome::Refused,
         _ => Outcome::Blocked,
     })
+}
+
+/// Forgets the failures: the password that was guessed at is no more.
+///
+/// # Errors
+/// When Redis doesn't answer.
+pub async fn forget(redis: &Redis, owner: &str) -> RedisResult<()> {
+    redis::cmd("DEL")
+        .arg(key(redis, owner))
+        .query_async(&mut redis.hot())
+        .await
+}
+
+fn key(redis: &Redis, owner: &str) -> String {
+    redis.key(&format!("sign-in:{owner}"))
 }

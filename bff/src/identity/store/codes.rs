@@ -116,6 +116,21 @@ pub async fn restore(
         .await
 }
 
+/// Voids codes.
+///
+/// # Errors
+/// When Redis doesn't answer.
+pub async fn void(redis: &Redis, all: &[CodeKeys]) -> RedisResult<()> {
+    let codes: Vec<&str> = all.iter().map(|keys| keys.code.as_str()).collect();
+    if codes.is_empty() {
+        return Ok(());
+    }
+    redis::cmd("DEL")
+        .arg(codes)
+        .query_async(&mut redis.hot())
+        .await
+}
+
 /// Remembers the kind of address that a code to step up went to.
 ///
 /// # Errors

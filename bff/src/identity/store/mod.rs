@@ -5,6 +5,7 @@
 
 pub mod attempts;
 pub mod codes;
+pub mod devices;
 pub mod freshness;
 pub mod sessions;
 
