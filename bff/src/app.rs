@@ -1,6 +1,6 @@
 //! Everything that handlers use, built once.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use crate::{
         identifier::Region,
         keys::{KeyFile, KeyRing, KeyState, MasterKey},
         life::Life,
+        oauth::OAuth,
         password::Hasher,
         session::Sessions,
         sign_in::SignIn,
@@ -62,6 +63,8 @@ pub struct App {
     pub life: Life,
     /// What administrators do to users.
     pub administration: Administration,
+    /// Signing in through other providers.
+    pub oauth: OAuth,
     /// Sessions.
     pub sessions: Sessions,
     /// Access tokens.
@@ -135,6 +138,17 @@ impl AppState {
             sealer,
             key: master.derive("sign-in attempts"),
         };
+        let oauth = OAuth::new(
+            settings.oauth.clone(),
+            settings.environment == EnvironmentKind::Production,
+            &http_client()?,
+            accounts.clone(),
+            redis.clone(),
+            clock.clone(),
+            sessions.clone(),
+            sign_in.clone(),
+            &master,
+        )?;
         let budget = Budget::default();
         let sources = Sources {
             accounts: Accounts::new(
@@ -195,6 +209,7 @@ impl AppState {
             sign_in,
             administration: Administration::new(accounts.clone(), clock.clone(), sessions.clone()),
             sessions,
+            oauth,
             accounts,
             lifetime,
             clock,
@@ -275,4 +290,19 @@ pub(crate) fn master_key(settings: &Settings) -> anyhow::Result<MasterKey> {
         return Ok(MasterKey::of_nobody());
     }
     MasterKey::from_base64(secret).context(VARIABLE)
+}
+
+/// The client of every outgoing call but those to the orders service.
+pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that builds the client"
+    )]
+    let client = reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .timeout(Duration::from_secs(10))
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(8)
+        .build()?;
+    Ok(client)
 }

@@ -15,7 +15,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cache::CacheSettings,
     events::settings::EventSettings,
-    identity::settings::{CodeSettings, LifeSettings, PasswordSettings, SessionSettings},
+    identity::{
+        oauth::settings::OAuthSettings,
+        settings::{CodeSettings, LifeSettings, PasswordSettings, SessionSettings},
+    },
     limits::LimitSettings,
     notify::settings::{MailSettings, SmsSettings},
     screens::ScreenSettings,
@@ -75,6 +78,8 @@ pub struct Settings {
     pub passwords: PasswordSettings,
     /// The life of a user.
     pub life: LifeSettings,
+    /// Signing in through other providers.
+    pub oauth: OAuthSettings,
     /// Limits on requests.
     pub limits: LimitSettings,
     /// Mail.
@@ -112,6 +117,7 @@ impl Default for Settings {
             codes: CodeSettings::default(),
             passwords: PasswordSettings::default(),
             life: LifeSettings::default(),
+            oauth: OAuthSettings::default(),
             limits: LimitSettings::default(),
             mail: MailSettings::default(),
             sms: SmsSettings::default(),

@@ -89,8 +89,7 @@ impl Subject {
             Self::NotModified => {
                 let ask = Script::Same(get(HOME, &[signed_in]));
                 let mut visitor = Visitor::connect(stand.cached.address, ask).await?;
-                let answer = visitor.ask().await?;
-                let known = answer.header("etag").unwrap_or("none").to_owned();
+                let known = visitor.etag().await?;
                 get(HOME, &[signed_in, ("if-none-match", &known)])
             }
         }))

@@ -1,7 +1,7 @@
 //! One visitor: a connection, and what is asked over it. HTTP/1.1 written and
 //! read by hand, because the load shares the cores with what it measures.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -78,6 +78,18 @@ impl Visitor {
             head: std::str::from_utf8(head)?,
             body,
         })
+    }
+
+    /// Asks until an answer has an entity tag: one that is shown while it is
+    /// fetched anew has none.
+    pub(crate) async fn etag(&mut self) -> anyhow::Result<String> {
+        for _ in 0..100 {
+            if let Some(tag) = self.ask().await?.header("etag") {
+                return Ok(tag.to_owned());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        bail!("no answer had an entity tag")
     }
 
     async fn read(&mut self) -> anyhow::Result<()> {

@@ -52,6 +52,13 @@ pub enum AuditEvent {
     AddressAdded,
     /// A user gave one up.
     AddressRemoved,
+    /// A provider was added to the ways to sign in.
+    IdentityLinked,
+    /// A provider was removed from them.
+    IdentityUnlinked,
+    /// An account whose address was never proved lost its ways to sign in to
+    /// the one who proved it.
+    Disowned,
 }
 
 impl AuditEvent {
@@ -80,6 +87,9 @@ impl AuditEvent {
             Self::PasswordReset => "password.reset",
             Self::AddressAdded => "address.added",
             Self::AddressRemoved => "address.removed",
+            Self::IdentityLinked => "identity.linked",
+            Self::IdentityUnlinked => "identity.unlinked",
+            Self::Disowned => "account.disowned",
         }
     }
 }

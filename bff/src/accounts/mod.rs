@@ -6,6 +6,7 @@ pub mod contacts;
 pub mod credentials;
 pub mod erasure;
 pub mod export;
+pub mod identities;
 pub mod life;
 pub mod money;
 pub mod trail;

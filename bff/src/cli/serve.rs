@@ -5,7 +5,7 @@ use platform::{clock::SharedClock, nats::Nats, ops, shutdown::Lifetime, telemetr
 use tokio::net::TcpListener;
 
 use crate::{
-    app::{AppState, master_key},
+    app::{AppState, http_client, master_key},
     config::{EnvironmentKind, Settings},
     edge,
     events::worker::Worker,
@@ -32,7 +32,7 @@ pub(super) async fn serve(settings: Settings, clock: SharedClock) -> anyhow::Res
     let listener = TcpListener::bind(http.listen)
         .await
         .with_context(|| format!("BFF_HTTP__LISTEN: can't bind {}", http.listen))?;
-    tracing::info!(address = %http.listen, "public listener");
+    tracing::info!(address = %listener.local_addr()?, "public listener");
     edge::serve::serve(listener, state.router(), &http, &lifetime).await;
 
     lifetime.finish(BACKGROUND_LIMIT).await;
@@ -84,21 +84,6 @@ pub async fn worker(settings: &Settings, clock: SharedClock) -> anyhow::Result<W
 fn worker_readiness(worker: &Worker) -> ops::Readiness {
     let (pool, nats) = (worker.pool.clone(), worker.nats.clone());
     crate::app::with_stores(ops::Readiness::default(), &pool, &nats)
-}
-
-/// The client of every outgoing call but those to the orders service.
-fn http_client() -> anyhow::Result<reqwest::Client> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that builds the client"
-    )]
-    let client = reqwest::Client::builder()
-        .connect_timeout(Duration::from_secs(2))
-        .timeout(Duration::from_secs(10))
-        .redirect(reqwest::redirect::Policy::none())
-        .pool_max_idle_per_host(8)
-        .build()?;
-    Ok(client)
 }
 
 /// What every long-running command begins with.

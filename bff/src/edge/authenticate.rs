@@ -18,7 +18,7 @@ struct Authentication(Result<Option<Caller>, ApiError>);
 /// # Errors
 /// 401 when it tries and fails, 400 when it tries in two ways, 503 when Redis
 /// is away: then the cookie may be good, and stays. Whether a cookie may be used
-/// as it is here, [`credentials::guard`](super::credentials::guard) has checked.
+/// as it is here, [`credentials::Guard`](super::credentials::Guard) has checked.
 pub async fn authenticate(parts: &mut Parts, state: &AppState) -> Result<Option<Caller>, ApiError> {
     if let Some(Authentication(known)) = parts.extensions.get() {
         return known.clone();

@@ -2,18 +2,23 @@
 //! once, and never both. Looked at before any route is, so that a route which
 //! asks for no proof is no way around the rules of the cookie.
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
 };
+
+use axum::{
+    extract::Request,
+    response::{IntoResponse as _, Response},
+};
+use futures::future::{Either, Ready, ready};
 use http::{HeaderMap, HeaderValue, header};
+use tower::{Layer, Service};
 
 use super::{
     csrf,
     error::{ApiError, FieldError},
 };
-use crate::app::AppState;
 
 /// The session cookie. The prefix makes browsers insist on `Secure`, `Path=/`
 /// and no `Domain` (RFC 6265bis, section 4.1.3.2).
@@ -54,19 +59,66 @@ impl<'a> Credential<'a> {
 
 /// Refuses what no route may see: two proofs at once, and a cookie without what
 /// keeps other sites from using it.
-///
-/// # Errors
-/// 400, 403 `csrf` or 415.
-pub async fn guard(
-    State(state): State<AppState>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    if let Some(Credential::Cookie(_)) = Credential::of(request.headers())? {
-        let allowed = &state.settings.http.allowed_origins.0;
-        csrf::check(request.method(), request.headers(), allowed)?;
+#[derive(Debug, Clone)]
+pub struct Guard {
+    allowed: Arc<[String]>,
+}
+
+impl Guard {
+    /// Pages of these origins may use the cookie.
+    #[must_use]
+    pub fn new(allowed: &[String]) -> Self {
+        Self {
+            allowed: allowed.into(),
+        }
     }
-    Ok(next.run(request).await)
+
+    fn check(&self, request: &Request) -> Result<(), ApiError> {
+        match Credential::of(request.headers())? {
+            Some(Credential::Cookie(_)) => {
+                csrf::check(request.method(), request.headers(), &self.allowed)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded {
+            inner,
+            guard: self.clone(),
+        }
+    }
+}
+
+/// The layered service.
+#[derive(Debug, Clone)]
+pub struct Guarded<S> {
+    inner: S,
+    guard: Guard,
+}
+
+impl<S> Service<Request> for Guarded<S>
+where
+    S: Service<Request, Response = Response>,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Either<S::Future, Ready<Result<Response, S::Error>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        match self.guard.check(&request) {
+            Ok(()) => Either::Left(self.inner.call(request)),
+            Err(refusal) => Either::Right(ready(Ok(refusal.into_response()))),
+        }
+    }
 }
 
 fn at_most_one<T>(

@@ -2,12 +2,12 @@
 
 use std::{any::Any, time::Duration};
 
-use axum::{Router, body::Body, middleware::from_fn_with_state, response::Response};
+use axum::{Router, body::Body, response::Response};
 use http::{HeaderName, HeaderValue, Method, header};
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 
-use super::{credentials, error::ApiError, observe::Observe, request_id, shed::Shed};
+use super::{credentials::Guard, error::ApiError, observe::Observe, request_id, shed::Shed};
 use crate::app::AppState;
 
 /// Puts the layers around the routes.
@@ -28,7 +28,7 @@ pub fn around(router: Router, state: &AppState) -> Router {
             ))
             // Two proofs at once, and the cookie where another site could have
             // sent it, are refused on every route.
-            .layer(from_fn_with_state(state.clone(), credentials::guard)),
+            .layer(Guard::new(&state.settings.http.allowed_origins.0)),
     )
 }
 

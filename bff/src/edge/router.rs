@@ -16,8 +16,8 @@ use super::{
 use crate::{
     app::AppState,
     handlers::{
-        accounts, admin, auth, codes, export, items, life, me, orders, pages, passwords, screens,
-        sessions, well_known,
+        accounts, admin, auth, codes, export, identities, items, life, me, oauth, orders, pages,
+        passwords, screens, sessions, well_known,
     },
     limits::Class,
 };
@@ -65,20 +65,23 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(auth::login))                 // POST   /v1/auth/login
         .routes(routes!(auth::refresh))               // POST   /v1/auth/refresh
         .routes(routes!(codes::step_up))              // POST   /v1/auth/step-up
+        .routes(routes!(oauth::start))                // GET    /v1/auth/oauth/{provider}/start
+        .routes(routes!(oauth::exchange))             // POST   /v1/auth/oauth/exchange
         .routes(routes!(passwords::update))           // POST   /v1/auth/update-password
         .routes(routes!(passwords::confirm_reset));   // POST   /v1/auth/confirm-reset-password
     let writes = OpenApiRouter::new()
         .routes(routes!(auth::logout))                // POST   /v1/auth/logout
         .routes(routes!(auth::logout_all))            // POST   /v1/auth/logout-all
+        .routes(routes!(identities::link, identities::unlink)) // POST, DELETE /v1/me/identities/{provider}
         .routes(routes!(sessions::end))               // DELETE /v1/auth/sessions/{id}
+        .routes(routes!(me::change))                  // PATCH  /v1/me
+        .routes(routes!(me::add_identifier))          // POST   /v1/me/identifiers
+        .routes(routes!(me::remove_identifier))       // DELETE /v1/me/identifiers/{kind}
         .routes(routes!(life::deactivate))            // POST   /v1/me/deactivate
         .routes(routes!(life::delete))                // DELETE /v1/me
         .routes(routes!(export::export))              // GET    /v1/me/export
         .routes(routes!(admin::change))               // PATCH  /v1/admin/users/{id}
-        .routes(routes!(admin::sign_out))             // POST   /v1/admin/users/{id}/sign-out
-        .routes(routes!(me::change))                  // PATCH  /v1/me
-        .routes(routes!(me::add_identifier))          // POST   /v1/me/identifiers
-        .routes(routes!(me::remove_identifier));      // DELETE /v1/me/identifiers/{kind}
+        .routes(routes!(admin::sign_out));            // POST   /v1/admin/users/{id}/sign-out
     let reads = OpenApiRouter::new()
         .routes(routes!(sessions::list))              // GET    /v1/auth/sessions
         .routes(routes!(me::show))                    // GET    /v1/me
@@ -91,6 +94,7 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(admin::user))                 // GET    /v1/admin/users/{id}
         .routes(routes!(admin::audit));               // GET    /v1/admin/audit
     let public = OpenApiRouter::new()
+        .routes(routes!(oauth::callback))             // GET    /v1/auth/oauth/{provider}/callback
         .routes(routes!(items::list))                 // GET    /v1/items
         .routes(routes!(items::show))                 // GET    /v1/items/{id}
         .routes(routes!(well_known::paseto_keys))     // GET    /.well-known/paseto-keys

@@ -226,7 +226,7 @@ fn check_source(state: &AppState, headers: &HeaderMap, mode: Mode) -> Result<(),
     }
 }
 
-async fn session_answer(
+pub(super) async fn session_answer(
     state: &AppState,
     status: StatusCode,
     signed_in: SignedIn,

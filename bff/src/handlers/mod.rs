@@ -6,9 +6,11 @@ pub mod auth;
 pub mod codes;
 pub mod cursor;
 pub mod export;
+pub mod identities;
 pub mod items;
 pub mod life;
 pub mod me;
+pub mod oauth;
 pub mod orders;
 pub mod pages;
 pub mod passwords;
@@ -27,7 +29,7 @@ use crate::{
         error::{ApiError, Code, FieldError},
         extract::IfNoneMatch,
     },
-    identity::{self, password::Weakness},
+    identity::{self, oauth::Failure, password::Weakness},
     screens::strong_etag,
     upstream::{CallError, Violation},
 };
@@ -97,6 +99,20 @@ impl From<sqlx::Error> for ApiError {
             Self::unavailable("accounts store", error)
         } else {
             Self::internal(error)
+        }
+    }
+}
+
+/// What a provider refuses, as an answer.
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Denied => Self::new(Code::Forbidden),
+            Failure::Unavailable(error) => error.into(),
+            Failure::Answer(reason) => Self::unavailable("identity provider", reason),
+            Failure::Refused => Self::new(Code::InvalidCredentials),
+            Failure::Taken => Self::new(Code::Conflict),
+            Failure::Identity(error) => error.into(),
         }
     }
 }

@@ -29,7 +29,17 @@ use super::{
 use crate::notify::Language;
 
 /// How a client holds its session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, utoipa::ToSchema, serde::Serialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    utoipa::ToSchema,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// An access token and a refresh token.
@@ -96,7 +106,7 @@ pub struct Session {
 
 /// How often all sessions of a user were ended: read before a proof is checked,
 /// so that a sign-in can't outrun the change that made its proof worthless.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, serde::Serialize, serde::Deserialize)]
 pub struct Era(u64);
 
 /// What the client is given to hold.

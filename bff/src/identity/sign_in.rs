@@ -7,6 +7,7 @@ mod passwords;
 mod profile;
 mod registration;
 mod step_up;
+mod vouched;
 
 use platform::{clock::SharedClock, redis::Redis};
 use serde_json::json;
@@ -232,7 +233,7 @@ impl SignIn {
         Ok(audit::append(&self.pool, &entry).await?)
     }
 
-    fn entry(
+    pub(super) fn entry(
         &self,
         event: AuditEvent,
         user_id: Option<Uuid>,

@@ -78,7 +78,7 @@ impl Catalog {
         let (query, page) = self.read_query(request)?;
         let filter = &query.filter;
         let now = self.clock.now();
-        let mut reading = self.database.read(call.deadline).await?;
+        let mut reading = self.database.search(call.deadline).await?;
         let few = lists::few(&mut *reading, &query).await?;
         let few = few.as_deref();
         macro_rules! listed {

@@ -1,0 +1,117 @@
+//! Time tells nothing: whoever asks can't tell a known from an unknown one by
+//! how long the answer takes.
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use platform::config::Seconds;
+use serde_json::{Value, json};
+
+use crate::helpers::{Answer, TestApp};
+
+/// Requests of each kind.
+const SAMPLES: usize = 150;
+
+/// How often an answer of the first kind took longer than one of the second:
+/// about half of the time, if they can't be told apart (Mann and Whitney's U,
+/// by the number of pairs).
+fn share_of_longer(first: &[Duration], second: &[Duration]) -> f64 {
+    let pairs = first.iter().flat_map(|a| second.iter().map(move |b| a > b));
+    pairs.filter(|longer| *longer).count() as f64 / (first.len() * second.len()) as f64
+}
+
+/// Asks in two ways, in turns.
+async fn compare(
+    app: &TestApp,
+    path: &str,
+    status: StatusCode,
+    asks: [&dyn Fn(usize) -> Value; 2],
+) -> f64 {
+    let mut took = [Vec::new(), Vec::new()];
+    for round in 0..SAMPLES + 10 {
+        // Neither is always the one that comes after the other.
+        for kind in [round % 2, (round + 1) % 2] {
+            let request = app
+                .request(http::Method::POST, path)
+                .json(&asks[kind](round));
+            let began = Instant::now();
+            let answer = Answer::of(request).await;
+            let elapsed = began.elapsed();
+            answer.expect(status);
+            // The first ones open connections and fill caches.
+            if round >= 10 {
+                took[kind].push(elapsed);
+            }
+        }
+    }
+    share_of_longer(&took[0], &took[1])
+}
+
+/// The share's deviation by chance is 0.033 for so many samples: five times that.
+fn assert_alike(share: f64) {
+    assert!((0.33..0.67).contains(&share), "{share}");
+}
+
+#[test]
+fn a_difference_would_be_seen() {
+    let fast: Vec<_> = (0..150)
+        .map(|n| Duration::from_micros(1_000 + n * 3))
+        .collect();
+    let slow: Vec<_> = fast
+        .iter()
+        .map(|took| *took + Duration::from_micros(300))
+        .collect();
+    assert!(share_of_longer(&slow, &fast) > 0.8);
+    assert_alike(share_of_longer(&fast, &fast));
+}
+
+#[tokio::test]
+async fn a_wrong_password_takes_as_long_as_an_unknown_user() {
+    let app = TestApp::start().await;
+    app.user("ann@example.com").await;
+    let wrong = |_| json!({ "identifier": "ann@example.com", "password": "not the password" });
+    let unknown = |_| json!({ "identifier": "bob@example.com", "password": "not the password" });
+    let path = "/v1/auth/login";
+    let share = compare(&app, path, StatusCode::UNAUTHORIZED, [&wrong, &unknown]).await;
+    assert_alike(share);
+}
+
+#[tokio::test]
+async fn before_anyone_is_blocked_an_unknown_user_takes_as_long_as_well() {
+    let app = TestApp::start().await;
+    for n in 0..SAMPLES + 10 {
+        app.user(&format!("user{n}@example.com")).await;
+    }
+    // None of them is blocked: each is asked once.
+    let ask = |name: &str, n: usize| json!({ "identifier": format!("{name}{n}@example.com"), "password": "not the password" });
+    let (wrong, unknown) = (|n| ask("user", n), |n| ask("none", n));
+    let path = "/v1/auth/login";
+    let share = compare(&app, path, StatusCode::UNAUTHORIZED, [&wrong, &unknown]).await;
+    assert_alike(share);
+}
+
+#[tokio::test]
+async fn asking_for_a_code_takes_as_long_for_an_unknown_address() {
+    let app = TestApp::with(|settings| {
+        settings.codes.resend_after_s = Seconds(0);
+        settings.codes.send_burst = 10_000;
+    })
+    .await;
+    app.user("ann@example.com").await;
+    let known = |_| json!({ "identifier": "ann@example.com" });
+    let unknown = |_| json!({ "identifier": "bob@example.com" });
+    let path = "/v1/auth/reset-password";
+    let share = compare(&app, path, StatusCode::ACCEPTED, [&known, &unknown]).await;
+    assert_alike(share);
+}
+
+#[tokio::test]
+async fn a_wrong_code_takes_as_long_for_an_unknown_address() {
+    let app = TestApp::start().await;
+    app.user("ann@example.com").await;
+    let ask = |who: &str| json!({ "identifier": who, "code": "000000", "new_password": "nine quiet harbour lamps" });
+    let (known, unknown) = (|_| ask("ann@example.com"), |_| ask("bob@example.com"));
+    let path = "/v1/auth/confirm-reset-password";
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    assert_alike(compare(&app, path, status, [&known, &unknown]).await);
+}
