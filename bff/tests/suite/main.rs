@@ -29,4 +29,5 @@ mod shedding;
 mod sign_in;
 mod step_up;
 mod timing;
+mod tokens;
 mod worker;
