@@ -6,6 +6,7 @@ mod administration;
 mod bad_input;
 mod cache;
 mod credentials;
+mod documentation;
 mod events;
 mod helpers;
 mod keys;

@@ -127,7 +127,7 @@ async fn many_first_sign_ins_at_once_make_one_user() {
 
 #[rstest]
 #[case("UPDATE users SET status = 'blocked'")]
-#[case("UPDATE users SET status = 'deactivated'")]
+#[case("UPDATE users SET status = 'deactivated', return_until = now() + interval '1 day'")]
 #[case("UPDATE users SET status = 'deleted', deleted_at = now(), erase_after = now()")]
 #[case("UPDATE users SET status = 'erased', deleted_at = now(), erase_after = now(), erased_at = now(),
         email = NULL, email_canonical = NULL, email_verified_at = NULL, full_name = NULL, last_login_at = NULL")]
