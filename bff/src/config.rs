@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cache::CacheSettings,
-    events::settings::EventSettings,
+    events::{ledger::LedgerSettings, settings::EventSettings},
     identity::{
         oauth::settings::OAuthSettings,
         settings::{CodeSettings, LifeSettings, PasswordSettings, SessionSettings},
@@ -86,6 +86,8 @@ pub struct Settings {
     pub mail: MailSettings,
     /// SMS.
     pub sms: SmsSettings,
+    /// Looking after money.
+    pub ledger: LedgerSettings,
     /// How long events are remembered.
     pub events: EventSettings,
     /// Logs and traces.
@@ -121,6 +123,7 @@ impl Default for Settings {
             limits: LimitSettings::default(),
             mail: MailSettings::default(),
             sms: SmsSettings::default(),
+            ledger: LedgerSettings::default(),
             events: EventSettings::default(),
             telemetry: TelemetrySettings::default(),
         }

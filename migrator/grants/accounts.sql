@@ -37,3 +37,5 @@ GRANT SELECT, INSERT,
 GRANT SELECT, INSERT, UPDATE (state, transfer_id, updated_at) ON holds TO accounts_app;
 -- What happened to money is append-only.
 GRANT SELECT, INSERT ON transfers, entries TO accounts_app;
+-- The first answers of requests, swept after a day.
+GRANT SELECT, INSERT, DELETE ON idempotency_keys TO accounts_app;

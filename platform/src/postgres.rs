@@ -104,6 +104,15 @@ pub fn is_timeout(error: &sqlx::Error) -> bool {
         if db.code().is_some_and(|code| code == "57014" || code == "55P03"))
 }
 
+/// Whether the server gave a transaction up in favour of another one
+/// (serialization 40001, deadlock 40P01): nothing of it was done, and the same
+/// again may well succeed.
+#[must_use]
+pub fn is_conflict(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(db)
+        if db.code().is_some_and(|code| code == "40001" || code == "40P01"))
+}
+
 /// Whether the connection was dead when it was used: a read may be tried once
 /// more on another one.
 #[must_use]

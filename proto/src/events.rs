@@ -78,12 +78,40 @@ events! {
         /// Access tokens of the session are worth nothing from here on.
         revoked_at: DateTime<Utc>,
     }
-    /// Money moved between two accounts. One event for each owner.
+    /// Money moved between two accounts.
     TransferPosted = "evt.accounts.transfer.posted.v1", of transfer_id {
         /// The transfer.
         transfer_id: Uuid,
         /// The owners of both accounts, those that are users.
         user_ids: Vec<Uuid>,
+    }
+    /// Money was set aside for a payment.
+    HoldPlaced = "evt.accounts.hold.placed.v1", of hold_id {
+        /// The hold, which has the payment's id.
+        hold_id: Uuid,
+        /// Whose money it is.
+        user_id: Uuid,
+    }
+    /// Money that was set aside was taken.
+    HoldCaptured = "evt.accounts.hold.captured.v1", of hold_id {
+        /// The hold, which has the payment's id.
+        hold_id: Uuid,
+        /// Whose money it was.
+        user_id: Uuid,
+    }
+    /// Money that was set aside was given back.
+    HoldReleased = "evt.accounts.hold.released.v1", of hold_id {
+        /// The hold, which has the payment's id.
+        hold_id: Uuid,
+        /// Whose money it is.
+        user_id: Uuid,
+    }
+    /// Money that was set aside was given back, because its time was over.
+    HoldExpired = "evt.accounts.hold.expired.v1", of hold_id {
+        /// The hold, which has the payment's id.
+        hold_id: Uuid,
+        /// Whose money it is.
+        user_id: Uuid,
     }
     /// An account was opened, renamed or closed.
     AccountUpdated = "evt.accounts.account.updated.v1", of account_id {

@@ -6,11 +6,15 @@ pub mod contacts;
 pub mod credentials;
 pub mod erasure;
 pub mod export;
+pub mod idempotency;
 pub mod identities;
 pub mod life;
 pub mod money;
+mod persist;
 pub mod trail;
 pub mod users;
+
+pub use persist::persist;
 
 use sqlx::{PgPool, PgTransaction};
 

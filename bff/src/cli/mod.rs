@@ -30,8 +30,11 @@ pub struct Cli {
 enum Command {
     /// Serve the API.
     Serve,
-    /// Publish events, send messages, sweep what is over.
-    Worker,
+    /// Publish events, send messages, look after money, sweep what is over.
+    Worker {
+        #[command(subcommand)]
+        task: Option<Task>,
+    },
     /// Make, change, list and take away the keys that sign tokens.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -58,6 +61,13 @@ enum Command {
     },
 }
 
+/// What a worker can be asked to do once.
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Check the books: fails, and says where, when they don't balance.
+    Reconcile,
+}
+
 impl Cli {
     /// Does what was asked for.
     ///
@@ -75,7 +85,10 @@ impl Cli {
         };
         match self.command {
             Command::Serve => serve::serve(settings()?, clock).await,
-            Command::Worker => serve::work(settings()?, clock).await,
+            Command::Worker { task: None } => serve::work(settings()?, clock).await,
+            Command::Worker {
+                task: Some(Task::Reconcile),
+            } => serve::reconcile(&settings()?, clock).await,
             Command::Keys(command) => keys::run(command, &*clock, settings),
             Command::Users(command) => users::run(command, &settings()?, clock).await,
             Command::DeadLetters(command) => dead_letters::run(command, &settings()?).await,

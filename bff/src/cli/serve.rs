@@ -1,19 +1,27 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use platform::{clock::SharedClock, nats::Nats, ops, shutdown::Lifetime, telemetry};
+use platform::{
+    clock::SharedClock, config::Millis, nats::Nats, ops, postgres::PostgresSettings,
+    shutdown::Lifetime, telemetry,
+};
+use sqlx::PgPool;
 use tokio::net::TcpListener;
 
+use super::check::print;
 use crate::{
     app::{AppState, http_client, master_key},
     config::{EnvironmentKind, Settings},
     edge,
-    events::worker::Worker,
+    events::{ledger::Ledger, worker::Worker},
     notify::{Mailer, Notifier, Sealer, SmsSender},
 };
 
 /// How long background tasks have to end after the last request.
 const BACKGROUND_LIMIT: Duration = Duration::from_secs(5);
+
+/// The server may take so long to read the whole ledger, in milliseconds.
+const PATIENCE: Millis = Millis(30 * 60 * 1_000);
 
 pub(super) async fn serve(settings: Settings, clock: SharedClock) -> anyhow::Result<()> {
     let telemetry = start("bff", &settings)?;
@@ -72,13 +80,35 @@ pub async fn worker(settings: &Settings, clock: SharedClock) -> anyhow::Result<W
         development: settings.environment == EnvironmentKind::Development,
     };
     let nats = Nats::connect(&settings.nats, "bff-worker").await?;
+    let ledger = ledger(settings, pool.clone(), clock.clone())?;
     Ok(Worker {
         pool,
         nats,
         clock,
         notifier,
+        ledger,
         settings: settings.events.clone(),
     })
+}
+
+fn ledger(settings: &Settings, pool: PgPool, clock: SharedClock) -> sqlx::Result<Ledger> {
+    let patient = PostgresSettings {
+        max_connections: 1,
+        statement_timeout_ms: PATIENCE,
+        ..settings.postgres.clone()
+    };
+    Ok(Ledger {
+        pool,
+        patient: patient.pool("bff-reconcile")?,
+        clock,
+        settings: settings.ledger.clone(),
+    })
+}
+
+/// `bff worker reconcile`
+pub(super) async fn reconcile(settings: &Settings, clock: SharedClock) -> anyhow::Result<()> {
+    let pool = settings.postgres.pool("bff-reconcile")?;
+    print(&ledger(settings, pool, clock)?.report().await?)
 }
 
 fn worker_readiness(worker: &Worker) -> ops::Readiness {

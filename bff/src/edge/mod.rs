@@ -6,6 +6,7 @@ pub mod credentials;
 pub mod csrf;
 pub mod error;
 pub mod extract;
+pub mod idempotency;
 pub mod layers;
 pub mod limits;
 pub mod observe;

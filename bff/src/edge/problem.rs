@@ -61,6 +61,8 @@ codes! {
         "The path exists and doesn't answer to this method; the `Allow` header lists those it does.";
     Conflict = "conflict", CONFLICT, "Already taken",
         "What the request wants to make exists already. `errors[].pointer` names what is taken.";
+    RequestInFlight = "request_in_flight", CONFLICT, "The first request with this key is still running",
+        "Another request with the same `Idempotency-Key` has not ended yet. Wait a moment and send the same again: the answer will be that of the first.";
     EtagMismatch = "etag_mismatch", PRECONDITION_FAILED, "It has changed meanwhile",
         "The `If-Match` header names an older version. Read it again and decide anew.";
     TooLarge = "content_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
@@ -75,6 +77,20 @@ codes! {
         "A user can't be deleted while money is in an account or set aside, or while an order waits for its payment. `errors[].code` names what is in the way: `balance`, `hold` or `open_order`.";
     LastSignInMethod = "last_sign_in_method", UNPROCESSABLE_ENTITY, "The last way to sign in stays",
         "Without this the user could never sign in again. Add another address, a password or a provider first.";
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "This key belongs to another request",
+        "The `Idempotency-Key` was used for a request with another content. A key stands for one request; choose a new one.";
+    InsufficientFunds = "insufficient_funds", UNPROCESSABLE_ENTITY, "There isn't enough money",
+        "Less is available in the account than was to be taken. What is set aside for payments under way is not available.";
+    CurrencyMismatch = "currency_mismatch", UNPROCESSABLE_ENTITY, "The currencies differ",
+        "The amount and both accounts have to be in one currency; nothing is ever converted.";
+    SameAccount = "same_account", UNPROCESSABLE_ENTITY, "From an account to itself",
+        "The money would come from the account that it goes to.";
+    AccountClosed = "account_closed", UNPROCESSABLE_ENTITY, "The account is closed",
+        "A closed account keeps its history, and nothing is added to it.";
+    AccountNotEmpty = "account_not_empty", UNPROCESSABLE_ENTITY, "There is money in the account",
+        "Only an account without money can be closed, and without money set aside. Move it first.";
+    BalanceTooLarge = "balance_too_large", UNPROCESSABLE_ENTITY, "More than an account can hold",
+        "A balance stays below 10^15 in every currency.";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests",
         "A limit was reached. `Retry-After` says how many seconds to wait, `RateLimit` which limit it was.";
     ClientClosedRequest = "client_closed_request", BAD_REQUEST, "The request was not sent completely",

@@ -17,7 +17,7 @@ use crate::{
     app::AppState,
     handlers::{
         accounts, admin, auth, codes, export, identities, items, life, me, oauth, orders, pages,
-        passwords, screens, sessions, well_known,
+        passwords, screens, sessions, transfers, well_known,
     },
     limits::Class,
 };
@@ -81,12 +81,20 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(life::delete))                // DELETE /v1/me
         .routes(routes!(export::export))              // GET    /v1/me/export
         .routes(routes!(admin::change))               // PATCH  /v1/admin/users/{id}
-        .routes(routes!(admin::sign_out));            // POST   /v1/admin/users/{id}/sign-out
+        .routes(routes!(admin::sign_out))             // POST   /v1/admin/users/{id}/sign-out
+        .routes(routes!(accounts::open))              // POST   /v1/accounts
+        .routes(routes!(accounts::rename))            // PATCH  /v1/accounts/{id}
+        .routes(routes!(accounts::close))             // DELETE /v1/accounts/{id}
+        .routes(routes!(transfers::create))           // POST   /v1/transfers
+        .routes(routes!(transfers::deposit));         // POST   /v1/admin/accounts/{id}/deposit
     let reads = OpenApiRouter::new()
         .routes(routes!(sessions::list))              // GET    /v1/auth/sessions
         .routes(routes!(me::show))                    // GET    /v1/me
         .routes(routes!(accounts::list))              // GET    /v1/accounts
         .routes(routes!(accounts::show))              // GET    /v1/accounts/{id}
+        .routes(routes!(accounts::entries))           // GET    /v1/accounts/{id}/entries
+        .routes(routes!(transfers::list))             // GET    /v1/transfers
+        .routes(routes!(transfers::show))             // GET    /v1/transfers/{id}
         .routes(routes!(orders::list))                // GET    /v1/orders
         .routes(routes!(orders::show))                // GET    /v1/orders/{id}
         .routes(routes!(screens::home))               // GET    /v1/screens/home

@@ -12,9 +12,10 @@ use platform::{
     shutdown::Lifetime,
 };
 use proto::events::{
-    AccountUpdated, Event, ItemDeleted, ItemUpdated, OrderCancelled, OrderCreated, OrderExpired,
-    OrderFulfilled, OrderPaid, SessionRevoked, TransferPosted, UserDeactivated,
-    UserDeletionRequested, UserErased, UserRegistered, UserUpdated,
+    AccountUpdated, Event, HoldCaptured, HoldExpired, HoldPlaced, HoldReleased, ItemDeleted,
+    ItemUpdated, OrderCancelled, OrderCreated, OrderExpired, OrderFulfilled, OrderPaid,
+    SessionRevoked, TransferPosted, UserDeactivated, UserDeletionRequested, UserErased,
+    UserRegistered, UserUpdated,
 };
 use tokio::sync::Notify;
 
@@ -81,6 +82,10 @@ fn scopes(delivery: &Delivery) -> Vec<Invalidate> {
         TransferPosted::SUBJECT => read(delivery, |e: TransferPosted| {
             e.user_ids.into_iter().map(User).collect()
         }),
+        HoldPlaced::SUBJECT => read(delivery, |e: HoldPlaced| vec![User(e.user_id)]),
+        HoldCaptured::SUBJECT => read(delivery, |e: HoldCaptured| vec![User(e.user_id)]),
+        HoldReleased::SUBJECT => read(delivery, |e: HoldReleased| vec![User(e.user_id)]),
+        HoldExpired::SUBJECT => read(delivery, |e: HoldExpired| vec![User(e.user_id)]),
         AccountUpdated::SUBJECT => read(delivery, |e: AccountUpdated| vec![User(e.user_id)]),
         ItemUpdated::SUBJECT => read(delivery, |e: ItemUpdated| vec![Item(e.item_id)]),
         ItemDeleted::SUBJECT => read(delivery, |e: ItemDeleted| vec![Item(e.item_id)]),

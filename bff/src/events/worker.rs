@@ -7,8 +7,11 @@ use platform::{
 };
 use sqlx::PgPool;
 
-use super::{SOURCE, erasure, settings::EventSettings};
-use crate::{accounts::audit, notify::Notifier};
+use super::{SOURCE, erasure, ledger::Ledger, settings::EventSettings};
+use crate::{
+    accounts::{audit, idempotency},
+    notify::Notifier,
+};
 
 /// How often old rows are swept.
 const SWEEP: Duration = Duration::from_secs(600);
@@ -24,12 +27,14 @@ pub struct Worker {
     pub clock: SharedClock,
     /// Sends messages to people.
     pub notifier: Notifier,
+    /// Looks after money.
+    pub ledger: Ledger,
     /// How long what is over is kept.
     pub settings: EventSettings,
 }
 
 impl Worker {
-    /// Publishes the outbox, sends messages and sweeps until the process ends.
+    /// Publishes the outbox, sends messages, looks after money and sweeps until the process ends.
     /// What is in flight then is finished.
     pub async fn run(&self, lifetime: &Lifetime) {
         let (pool, nats, clock) = (self.pool.clone(), self.nats.clone(), self.clock.clone());
@@ -40,6 +45,7 @@ impl Worker {
         tokio::join!(
             relay.run(lifetime),
             self.notifier.run(self.nats.clone(), lifetime),
+            self.ledger.run(lifetime),
             keep_going("sweeper", lifetime, || self.sweep(lifetime)),
         );
     }
@@ -54,6 +60,8 @@ impl Worker {
             let now = self.clock.now();
             inbox::sweep(&self.pool, now - self.settings.inbox_retention_s.delta()).await?;
             erasure::erase_due(&self.pool, &self.clock).await?;
+            let kept = self.settings.idempotency_retention_s.delta();
+            idempotency::sweep(&self.pool, now - kept).await?;
             audit::sweep(&self.pool, now - self.settings.audit_retention_s.delta()).await?;
         }
     }

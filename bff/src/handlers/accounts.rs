@@ -1,16 +1,19 @@
 //! The caller's accounts of money.
 
-use axum::{extract::State, response::Response};
-use utoipa::IntoParams;
+use axum::{Json, extract::State, response::Response};
+use http::StatusCode;
+use platform::currency::Currency;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{PRIVATE, tagged};
 use crate::{
-    accounts::money::Account,
+    accounts::money::{self, Account, Entry, NewAccount},
     app::AppState,
+    cache::Invalidate,
     edge::{
-        error::ApiError,
-        extract::{IfNoneMatch, Limit, Path, Query},
+        error::{ApiError, Code, FieldError},
+        extract::{Body, Change, IfNoneMatch, Limit, Name, Path, Query},
     },
     identity::Caller,
     upstream::{Context, view::Page},
@@ -64,4 +67,143 @@ pub async fn show(
         .account(context.deadline, caller.user_id, id)
         .await?;
     tagged(&known, &account, PRIVATE)
+}
+
+crate::request! {
+    /// Which page of an account's history.
+    #[derive(IntoParams)]
+    #[into_params(parameter_in = Query)]
+    pub struct EntriesQuery {
+        /// How many.
+        limit: Limit,
+        /// From an earlier page.
+        cursor: Option<String>,
+    }
+}
+
+/// What happened in one of the caller's accounts, newest first.
+#[utoipa::path(get, path = "/v1/accounts/{id}/entries", tag = "money", params(("id" = Uuid, Path), EntriesQuery),
+    responses((status = 200, body = Page<Entry>), (status = 304, description = "Nothing has changed")))]
+pub async fn entries(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    Query(query): Query<EntriesQuery>,
+    context: Context,
+    known: IfNoneMatch,
+) -> Result<Response, ApiError> {
+    let list: &[&[u8]] = &[b"entries", caller.user_id.as_bytes(), id.as_bytes()];
+    let before = state.cursors.read(list, query.cursor.as_deref())?;
+    // One more tells whether there is another page.
+    let rows = i64::from(query.limit.0) + 1;
+    let (from, deadline) = (&state.sources.accounts, context.deadline);
+    let entries = from
+        .entries(deadline, caller.user_id, id, before, rows)
+        .await?;
+    let cursor = |last: &Entry| state.cursors.make(list, last.transfer_id);
+    tagged(&known, &Page::cut(entries, query.limit.0, cursor), PRIVATE)
+}
+
+crate::request! {
+    /// An account to be opened.
+    #[derive(ToSchema)]
+    pub struct OpenAccount {
+        /// What it is kept in (ISO 4217).
+        #[schema(value_type = String, example = "USD")]
+        currency: Currency,
+        /// What to call it.
+        #[schema(min_length = 1, max_length = 100)]
+        name: Option<Name<100>>,
+    }
+}
+
+/// Open an account: one in each currency.
+#[utoipa::path(post, path = "/v1/accounts", tag = "money", request_body = OpenAccount,
+    responses((status = 201, body = Account)))]
+pub async fn open(
+    State(state): State<AppState>,
+    caller: Caller,
+    Body(body): Body<OpenAccount>,
+) -> Result<(StatusCode, Json<Account>), ApiError> {
+    let new = NewAccount {
+        user_id: caller.user_id,
+        currency: body.currency,
+        name: body.name.map(|name| name.0),
+    };
+    let opened = money::open(&state.accounts, &new, &*state.clock).await;
+    let account = opened.map_err(broken)?;
+    state
+        .cache
+        .invalidate(Invalidate::User(caller.user_id))
+        .await;
+    Ok((StatusCode::CREATED, Json(account)))
+}
+
+crate::request! {
+    /// What is to be changed.
+    #[derive(ToSchema)]
+    pub struct RenameAccount {
+        /// What to call it from now on; null: nothing.
+        #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
+        name: Change<Name<100>>,
+    }
+}
+
+/// Rename one of the caller's accounts.
+#[utoipa::path(patch, path = "/v1/accounts/{id}", tag = "money", params(("id" = Uuid, Path)),
+    request_body = RenameAccount, responses((status = 200, body = Account)))]
+pub async fn rename(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    Body(body): Body<RenameAccount>,
+) -> Result<Json<Account>, ApiError> {
+    let (pool, user_id) = (&state.accounts, caller.user_id);
+    let account = match body.name {
+        Change::Unchanged => money::get(pool, user_id, id).await,
+        Change::To(name) => {
+            let name = name.as_ref().map(|name| name.0.as_str());
+            money::rename(pool, user_id, id, name, &*state.clock).await
+        }
+    };
+    let account = account.map_err(broken)?;
+    state.cache.invalidate(Invalidate::User(user_id)).await;
+    Ok(Json(account))
+}
+
+/// Close one of the caller's accounts, once there is no money in it. What
+/// happened in it can still be read.
+#[utoipa::path(delete, path = "/v1/accounts/{id}", tag = "money", params(("id" = Uuid, Path)),
+    responses((status = 204)))]
+pub async fn close(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+) -> Result<StatusCode, ApiError> {
+    let closed = money::close(&state.accounts, caller.user_id, id, &*state.clock).await;
+    closed.map_err(broken)?;
+    state
+        .cache
+        .invalidate(Invalidate::User(caller.user_id))
+        .await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The rules of accounts that the database keeps, as answers.
+fn broken(error: sqlx::Error) -> ApiError {
+    if matches!(error, sqlx::Error::RowNotFound) {
+        return ApiError::new(Code::NotFound);
+    }
+    let constraint = error
+        .as_database_error()
+        .and_then(|error| error.constraint());
+    match constraint {
+        Some(money::ONE_PER_CURRENCY) => {
+            let detail = "there is an open account in this currency";
+            let taken = FieldError::new("/currency", "taken", detail);
+            ApiError::new(Code::Conflict).errors(vec![taken])
+        }
+        Some(money::CLOSED_IS_EMPTY) => ApiError::new(Code::AccountNotEmpty),
+        _ => error.into(),
+    }
 }

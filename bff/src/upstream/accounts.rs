@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{AccountsSettings, Budget, CallError, Deadline, Guard, Policy};
 use crate::accounts::{
-    money::{self, Account},
+    money::{self, Account, Entry, Transfer},
     users::{self, User},
 };
 
@@ -104,6 +104,57 @@ impl Accounts {
     ) -> Result<Account, CallError> {
         self.read(deadline, |c| money::get(c, user_id, id).boxed())
             .await
+    }
+
+    /// The entries of one of a user's accounts, newest first: `limit` of them
+    /// that came before that of the transfer `before`.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn entries(
+        &self,
+        deadline: Deadline,
+        user_id: Uuid,
+        id: Uuid,
+        before: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Entry>, CallError> {
+        self.read(deadline, |c| {
+            money::entries(c, user_id, id, before, limit).boxed()
+        })
+        .await
+    }
+
+    /// A transfer that the user is a party to.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn transfer(
+        &self,
+        deadline: Deadline,
+        user_id: Uuid,
+        id: Uuid,
+    ) -> Result<Transfer, CallError> {
+        self.read(deadline, |c| money::transfer(c, user_id, id).boxed())
+            .await
+    }
+
+    /// A user's transfers, newest first: `limit` of them that are older than
+    /// the transfer `before`.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn transfers(
+        &self,
+        deadline: Deadline,
+        user_id: Uuid,
+        before: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Transfer>, CallError> {
+        self.read(deadline, |c| {
+            money::transfers(c, user_id, before, limit).boxed()
+        })
+        .await
     }
 
     /// Reads. When the deadline passes or the caller goes away, the server

@@ -14,6 +14,7 @@ mod life;
 mod limits;
 mod messaging;
 mod model;
+mod money;
 mod notices;
 mod notify;
 mod oauth;

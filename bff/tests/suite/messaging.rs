@@ -7,7 +7,11 @@ use std::{
 };
 
 use bff::{
-    events::{settings::EventSettings, worker::Worker},
+    events::{
+        ledger::{Ledger, LedgerSettings},
+        settings::EventSettings,
+        worker::Worker,
+    },
     identity::{code::Purpose, identifier::Address},
     notify::{
         self, Language, Mailer, Message, Notifier, Sealer, SmsSender,
@@ -108,6 +112,12 @@ impl Messaging {
             nats: self.nats.clone(),
             clock: self.shared_clock(),
             notifier: self.notifier(),
+            ledger: Ledger {
+                pool: self.pool.clone(),
+                patient: self.pool.clone(),
+                clock: self.shared_clock(),
+                settings: LedgerSettings::default(),
+            },
             settings: EventSettings::default(),
         }
     }

@@ -109,3 +109,12 @@ SELECT hold(9, 1); UPDATE holds SET updated_at = created_at - interval '1 s' -- 
 SELECT hold(9, 1); UPDATE holds SET state = 'released'; UPDATE holds SET state = 'held' -- holds_end_once
 SELECT hold(9, 1); UPDATE holds SET amount = 2 -- holds_end_once
 SELECT hold(9, 1); UPDATE holds SET state = 'expired'; UPDATE holds SET state = 'released' -- holds_end_once
+
+-- Kept answers
+SELECT kept('k'), kept('k') -- idempotency_keys_pkey
+SELECT kept('') -- idempotency_keys_visible_ascii
+SELECT kept('a b') -- idempotency_keys_visible_ascii
+SELECT kept(repeat('k', 256)) -- idempotency_keys_visible_ascii
+SELECT kept('k'); UPDATE idempotency_keys SET fingerprint = '' -- idempotency_keys_fingerprint
+SELECT kept('k'); UPDATE idempotency_keys SET status = 422 -- idempotency_keys_success
+SELECT kept('k'); UPDATE idempotency_keys SET body = repeat('x', 65537) -- idempotency_keys_body_is_small

@@ -37,3 +37,6 @@ CREATE FUNCTION bare_entry(transfer int, account uuid, version int, change numer
     VALUES (t(transfer), account, version, 'USD', 2, change, after);
 $$;
 SELECT move(1, world(), ana(), 100);
+CREATE FUNCTION kept(key text) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO idempotency_keys VALUES (ana(), key, sha256(key::bytea), 201, '{}', now());
+$$;

@@ -208,7 +208,9 @@ impl Server {
         Some(killed)
     }
 
-    fn log(&self) -> String {
+    /// What it has written to its log.
+    #[must_use]
+    pub fn log(&self) -> String {
         let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
         format!("{:?} on port {}: {log}", self.kind, self.port)
     }

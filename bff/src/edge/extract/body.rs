@@ -21,12 +21,20 @@ impl<T: FromFields> FromRequest<AppState> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
-        if media_type(request.headers()) != Some(MediaType::Json) {
-            return Err(ApiError::new(Code::UnsupportedMediaType));
-        }
-        let body = read(request, state).await?;
-        Fields::read(Place::Body, json_object(&body)?).map(Self)
+        let fields = json_body(request, state).await?;
+        Fields::read(Place::Body, fields).map(Self)
     }
+}
+
+/// Reads the fields of a JSON body.
+///
+/// # Errors
+/// When it isn't JSON, says it isn't, is no object or too large.
+pub async fn json_body(request: Request, state: &AppState) -> Result<Map<String, Value>, ApiError> {
+    if media_type(request.headers()) != Some(MediaType::Json) {
+        return Err(ApiError::new(Code::UnsupportedMediaType));
+    }
+    json_object(&read(request, state).await?)
 }
 
 /// A JSON body or an HTML form, with the same fields.

@@ -15,6 +15,8 @@ use crate::{
 /// Why a value was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
+    /// The field at fault within an object; empty for the value itself.
+    pub within: String,
     /// For programs, such as `too_short`.
     pub code: Cow<'static, str>,
     /// For people.
@@ -25,8 +27,18 @@ impl Invalid {
     /// A reason.
     pub fn new(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self {
+            within: String::new(),
             code: code.into(),
             detail: detail.into(),
+        }
+    }
+
+    /// The reason is this field of the value.
+    #[must_use]
+    pub fn within(self, field: &str) -> Self {
+        Self {
+            within: field.to_owned(),
+            ..self
         }
     }
 
@@ -112,10 +124,14 @@ impl Fields {
     }
 
     fn fault(&mut self, name: &str, invalid: Invalid) {
-        let pointer = match self.place {
-            Place::Body => format!("/{}", name.replace('~', "~0").replace('/', "~1")),
+        let segment = |name: &str| format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        let mut pointer = match self.place {
+            Place::Body => segment(name),
             Place::Query => name.to_owned(),
         };
+        if !invalid.within.is_empty() {
+            pointer += &segment(&invalid.within);
+        }
         self.errors
             .push(FieldError::new(pointer, invalid.code, invalid.detail));
     }

@@ -1,12 +1,16 @@
 //! Extractors that say what is wrong with a request, field by field.
 
 mod body;
+mod change;
 mod device;
 mod fields;
 mod identity;
+mod money;
 mod read;
 
-pub use body::{Body, JsonOrForm, Path, Query};
+pub use body::{Body, JsonOrForm, Path, Query, json_body};
+pub use change::Change;
 pub use fields::{Fields, FromField, FromFields, Invalid, Limit, Place, parsed};
 pub use identity::{BirthDate, Name};
+pub use money::Amount;
 pub use read::IfNoneMatch;

@@ -6,9 +6,10 @@ use platform::{
     outbox::{self, NewEvent},
 };
 use proto::events::{
-    AccountUpdated, Event, ItemDeleted, ItemUpdated, OrderCancelled, OrderCreated, OrderExpired,
-    OrderFulfilled, OrderPaid, SUBJECTS, SessionRevoked, TransferPosted, UserDeactivated,
-    UserDeletionRequested, UserErased, UserRegistered, UserUpdated,
+    AccountUpdated, Event, HoldCaptured, HoldExpired, HoldPlaced, HoldReleased, ItemDeleted,
+    ItemUpdated, OrderCancelled, OrderCreated, OrderExpired, OrderFulfilled, OrderPaid, SUBJECTS,
+    SessionRevoked, TransferPosted, UserDeactivated, UserDeletionRequested, UserErased,
+    UserRegistered, UserUpdated,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -84,6 +85,11 @@ async fn every_event_drops_what_it_changed_on_every_replica() {
         },
     )
     .await;
+    let hold_id = order_id;
+    append(&messaging, &HoldPlaced { hold_id, user_id }).await;
+    append(&messaging, &HoldCaptured { hold_id, user_id }).await;
+    append(&messaging, &HoldReleased { hold_id, user_id }).await;
+    append(&messaging, &HoldExpired { hold_id, user_id }).await;
     append(&messaging, &ItemUpdated { item_id }).await;
     append(&messaging, &ItemDeleted { item_id }).await;
     append(&messaging, &OrderCreated { order_id, user_id }).await;
@@ -104,12 +110,12 @@ async fn every_event_drops_what_it_changed_on_every_replica() {
 
     for dropped in &replicas {
         until("everything was heard", async || {
-            dropped.lock().unwrap().len() == 15
+            dropped.lock().unwrap().len() == 19
         })
         .await;
         let heard = drain(dropped);
         let count = |what| heard.iter().filter(|one| **one == what).count();
-        assert_eq!(count(User(user_id)), 12);
+        assert_eq!(count(User(user_id)), 16);
         assert_eq!(count(User(other)), 1);
         assert_eq!(count(Item(item_id)), 2);
     }
@@ -145,7 +151,7 @@ async fn an_event_that_this_version_does_not_know_drops_everything() {
 fn the_test_above_has_every_event() {
     assert_eq!(
         SUBJECTS.len(),
-        15,
+        19,
         "give the new event its line there, and this its number"
     );
 }

@@ -1,0 +1,243 @@
+use chrono::{DateTime, Utc};
+use platform::{
+    clock::Clock,
+    currency::Currency,
+    money::Money,
+    outbox::{self, NewEvent},
+};
+use proto::events::{AccountUpdated, Event as _};
+use rust_decimal::Decimal;
+use serde::Serialize;
+use sqlx::{PgExecutor, PgPool};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{MoneySchema, stored};
+use crate::accounts::users::instant;
+
+/// Whether an account can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "account_status", rename_all = "snake_case")]
+pub enum AccountStatus {
+    /// It can.
+    Open,
+    /// Not any more; it is empty.
+    Closed,
+}
+
+/// A user's account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Account {
+    /// Its id.
+    pub id: Uuid,
+    /// What its owner calls it.
+    pub name: Option<String>,
+    /// Whether it can be used.
+    pub status: AccountStatus,
+    /// What is in it.
+    #[schema(value_type = MoneySchema)]
+    pub balance: Money,
+    /// Of that, what is set aside for payments under way.
+    #[schema(value_type = MoneySchema)]
+    pub held: Money,
+    /// What can be spent: `balance` less `held`.
+    #[schema(value_type = MoneySchema)]
+    pub available: Money,
+    /// When it was opened.
+    #[serde(serialize_with = "instant")]
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    #[serde(serialize_with = "instant")]
+    pub updated_at: DateTime<Utc>,
+}
+
+struct Row {
+    id: Uuid,
+    name: Option<String>,
+    status: AccountStatus,
+    currency: String,
+    balance: Decimal,
+    held: Decimal,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for Account {
+    type Error = sqlx::Error;
+
+    /// Fails only for what the table's checks refuse.
+    fn try_from(row: Row) -> Result<Self, sqlx::Error> {
+        let balance = stored(row.balance, &row.currency)?;
+        let held = stored(row.held, &row.currency)?;
+        Ok(Self {
+            id: row.id,
+            name: row.name,
+            status: row.status,
+            available: balance
+                .minus(held)
+                .map_err(|error| sqlx::Error::Decode(error.into()))?,
+            balance,
+            held,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+/// Reads a user's open accounts, oldest first: `limit` of them that were
+/// opened after the account `after`.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn list(
+    executor: impl PgExecutor<'_>,
+    user_id: Uuid,
+    after: Option<Uuid>,
+    limit: i64,
+) -> sqlx::Result<Vec<Account>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT id, name, status AS "status: AccountStatus", currency, balance, held, created_at, updated_at
+           FROM accounts
+           WHERE user_id = $1 AND kind = 'user' AND status = 'open' AND ($2::uuid IS NULL OR id > $2)
+           ORDER BY id LIMIT $3"#,
+        user_id,
+        after,
+        limit,
+    )
+    .fetch_all(executor)
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Reads one of a user's accounts, closed or not.
+///
+/// # Errors
+/// [`sqlx::Error::RowNotFound`], also when it is someone else's; or when the
+/// store doesn't answer.
+pub async fn get(executor: impl PgExecutor<'_>, user_id: Uuid, id: Uuid) -> sqlx::Result<Account> {
+    sqlx::query_as!(
+        Row,
+        r#"SELECT id, name, status AS "status: AccountStatus", currency, balance, held, created_at, updated_at
+           FROM accounts WHERE id = $1 AND user_id = $2 AND kind = 'user'"#,
+        id,
+        user_id,
+    )
+    .fetch_one(executor)
+    .await?
+    .try_into()
+}
+
+/// An account that is about to be opened.
+#[derive(Debug)]
+pub struct NewAccount {
+    /// Whose it is.
+    pub user_id: Uuid,
+    /// What it is kept in.
+    pub currency: Currency,
+    /// What its owner calls it.
+    pub name: Option<String>,
+}
+
+/// The constraint that refuses a second open account in one currency.
+pub const ONE_PER_CURRENCY: &str = "accounts_one_open_per_currency";
+
+/// The constraint that refuses to close an account with money in it.
+pub const CLOSED_IS_EMPTY: &str = "accounts_closed_is_empty";
+
+/// Opens an account.
+///
+/// # Errors
+/// [`ONE_PER_CURRENCY`], when its owner has one; or when the store doesn't
+/// answer.
+pub async fn open(pool: &PgPool, new: &NewAccount, clock: &dyn Clock) -> sqlx::Result<Account> {
+    let mut transaction = pool.begin().await?;
+    let row = sqlx::query_as!(
+        Row,
+        r#"INSERT INTO accounts (id, kind, user_id, name, currency, minor_units, created_at, updated_at)
+           SELECT $1, 'user', $2, $3, code, minor_units, $5, $5 FROM currencies WHERE code = $4
+           RETURNING id, name, status AS "status: AccountStatus", currency, balance, held, created_at, updated_at"#,
+        clock.new_id(),
+        new.user_id,
+        new.name,
+        new.currency.code(),
+        clock.now(),
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    tell(&mut *transaction, row.id, new.user_id, clock).await?;
+    transaction.commit().await?;
+    row.try_into()
+}
+
+/// Gives one of a user's accounts another name, or none.
+///
+/// # Errors
+/// [`sqlx::Error::RowNotFound`], also when it is someone else's; or when the
+/// store doesn't answer.
+pub async fn rename(
+    pool: &PgPool,
+    user_id: Uuid,
+    id: Uuid,
+    name: Option<&str>,
+    clock: &dyn Clock,
+) -> sqlx::Result<Account> {
+    let mut transaction = pool.begin().await?;
+    let row = sqlx::query_as!(
+        Row,
+        r#"UPDATE accounts SET name = $3, updated_at = GREATEST(updated_at, $4)
+           WHERE id = $1 AND user_id = $2
+           RETURNING id, name, status AS "status: AccountStatus", currency, balance, held, created_at, updated_at"#,
+        id,
+        user_id,
+        name,
+        clock.now(),
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    tell(&mut *transaction, id, user_id, clock).await?;
+    transaction.commit().await?;
+    row.try_into()
+}
+
+/// Closes one of a user's accounts, once. Its history stays.
+///
+/// # Errors
+/// [`CLOSED_IS_EMPTY`], when there is money in it; [`sqlx::Error::RowNotFound`],
+/// also when it is someone else's; or when the store doesn't answer.
+pub async fn close(pool: &PgPool, user_id: Uuid, id: Uuid, clock: &dyn Clock) -> sqlx::Result<()> {
+    let mut transaction = pool.begin().await?;
+    let found = sqlx::query_scalar!(
+        r#"WITH mine AS (
+               SELECT id, status FROM accounts WHERE id = $1 AND user_id = $2 FOR NO KEY UPDATE),
+           closed AS (
+               UPDATE accounts a SET status = 'closed', closed_at = GREATEST(a.updated_at, $3), updated_at = GREATEST(a.updated_at, $3)
+               FROM mine WHERE a.id = mine.id AND mine.status = 'open' RETURNING a.id)
+           SELECT EXISTS (SELECT FROM closed) AS "closed!" FROM mine"#,
+        id,
+        user_id,
+        clock.now(),
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    if found {
+        tell(&mut *transaction, id, user_id, clock).await?;
+    }
+    transaction.commit().await
+}
+
+/// Tells whoever keeps the account somewhere that it changed.
+async fn tell(
+    executor: impl PgExecutor<'_>,
+    account_id: Uuid,
+    user_id: Uuid,
+    clock: &dyn Clock,
+) -> sqlx::Result<()> {
+    let event = AccountUpdated {
+        account_id,
+        user_id,
+    };
+    let event = NewEvent::new(AccountUpdated::SUBJECT, account_id, 0, &event, clock);
+    outbox::append(executor, &event).await
+}

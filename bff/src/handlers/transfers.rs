@@ -1,0 +1,179 @@
+//! Money that moves.
+
+use axum::{extract::State, response::Response};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{PRIVATE, tagged};
+use crate::{
+    accounts::{
+        idempotency::{Answer, RequestKey},
+        money::{self, MoneySchema, NewTransfer, Refusal, Transfer, TransferAnswer},
+        persist,
+    },
+    app::AppState,
+    cache::Invalidate,
+    edge::{
+        error::{ApiError, Code, FieldError},
+        extract::{Amount, IfNoneMatch, Limit, Name, Path, Query},
+        idempotency::{self, Idempotent},
+        roles::Admin,
+    },
+    identity::Caller,
+    upstream::{Context, view::Page},
+};
+
+crate::request! {
+    /// A transfer to be made.
+    #[derive(ToSchema)]
+    pub struct TransferRequest {
+        /// An account of the caller's.
+        from_account_id: Uuid,
+        /// Anybody's account, in the same currency.
+        to_account_id: Uuid,
+        /// How much; more than zero.
+        #[schema(value_type = MoneySchema)]
+        amount: Amount,
+        /// What it is for; both sides see it.
+        #[schema(min_length = 1, max_length = 200)]
+        note: Option<Name<200>>,
+    }
+}
+
+/// Move money from an account of the caller's.
+#[utoipa::path(post, path = "/v1/transfers", tag = "money", request_body = TransferRequest,
+    params(("Idempotency-Key" = String, Header, description = "1 to 255 visible ASCII characters; kept for 24 hours. A refusal isn't kept: it has changed nothing")),
+    responses((status = 201, body = TransferAnswer,
+        headers(("Idempotent-Replayed" = String, description = "`true` when this is the kept answer to an earlier request")))))]
+pub async fn create(
+    State(state): State<AppState>,
+    Idempotent { key, body }: Idempotent<TransferRequest>,
+) -> Result<Response, ApiError> {
+    let transfer = NewTransfer {
+        from: Some(body.from_account_id),
+        to: body.to_account_id,
+        amount: body.amount.0,
+        note: body.note.map(|note| note.0),
+    };
+    let answer = carry_out(&state, &key, &transfer).await?;
+    Ok(idempotency::answer(answer))
+}
+
+crate::request! {
+    /// Money that comes into the system.
+    #[derive(ToSchema)]
+    pub struct DepositRequest {
+        /// How much; more than zero.
+        #[schema(value_type = MoneySchema)]
+        amount: Amount,
+        /// Why; it is the transfer's note.
+        #[schema(value_type = String, min_length = 1, max_length = 200)]
+        reason: Name<200>,
+    }
+}
+
+/// Bring money into a user's account, from the world. For admins.
+#[utoipa::path(post, path = "/v1/admin/accounts/{id}/deposit", tag = "money", request_body = DepositRequest,
+    params(("id" = Uuid, Path), ("Idempotency-Key" = String, Header, description = "1 to 255 visible ASCII characters; kept for 24 hours")),
+    responses((status = 201, body = TransferAnswer,
+        headers(("Idempotent-Replayed" = String, description = "`true` when this is the kept answer to an earlier request")))))]
+pub async fn deposit(
+    State(state): State<AppState>,
+    _: Admin,
+    Path(to): Path<Uuid>,
+    Idempotent { key, body }: Idempotent<DepositRequest>,
+) -> Result<Response, ApiError> {
+    let transfer = NewTransfer {
+        from: None,
+        to,
+        amount: body.amount.0,
+        note: Some(body.reason.0),
+    };
+    let answer = carry_out(&state, &key, &transfer).await?;
+    Ok(idempotency::answer(answer))
+}
+
+async fn carry_out(
+    state: &AppState,
+    key: &RequestKey,
+    transfer: &NewTransfer,
+) -> Result<Answer, ApiError> {
+    let post = || money::post(&state.accounts, key, transfer, &*state.clock);
+    let answer = persist(post).await?.map_err(refused)?;
+    // The other side hears of it through the event.
+    state.cache.invalidate(Invalidate::User(key.user_id)).await;
+    Ok(answer)
+}
+
+fn refused(refusal: Refusal) -> ApiError {
+    let at = |code, pointer| {
+        let detail = "there is no such account";
+        ApiError::new(code).errors(vec![FieldError::new(pointer, "not_found", detail)])
+    };
+    match refusal {
+        Refusal::InFlight => {
+            ApiError::new(Code::RequestInFlight).retry_after(std::time::Duration::from_secs(1))
+        }
+        Refusal::KeyReused => ApiError::new(Code::IdempotencyKeyReused),
+        Refusal::NoDebitAccount => at(Code::NotFound, "/from_account_id"),
+        Refusal::NoCreditAccount => at(Code::NotFound, "/to_account_id"),
+        Refusal::AccountClosed => ApiError::new(Code::AccountClosed),
+        Refusal::SameAccount => ApiError::new(Code::SameAccount),
+        Refusal::CurrencyMismatch => ApiError::new(Code::CurrencyMismatch),
+        Refusal::InsufficientFunds => ApiError::new(Code::InsufficientFunds),
+        Refusal::TooMuch => ApiError::new(Code::BalanceTooLarge),
+    }
+}
+
+/// One transfer from or to an account of the caller's.
+#[utoipa::path(get, path = "/v1/transfers/{id}", tag = "money", params(("id" = Uuid, Path)),
+    responses((status = 200, body = Transfer), (status = 304, description = "Nothing has changed")))]
+pub async fn show(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    context: Context,
+    known: IfNoneMatch,
+) -> Result<Response, ApiError> {
+    let from = &state.sources.accounts;
+    let transfer = from.transfer(context.deadline, caller.user_id, id).await?;
+    tagged(&known, &transfer, PRIVATE)
+}
+
+crate::request! {
+    /// Which page of the list.
+    #[derive(IntoParams)]
+    #[into_params(parameter_in = Query)]
+    pub struct TransfersQuery {
+        /// How many.
+        limit: Limit,
+        /// From an earlier page.
+        cursor: Option<String>,
+    }
+}
+
+/// List the transfers from and to the caller's accounts, newest first.
+#[utoipa::path(get, path = "/v1/transfers", tag = "money", params(TransfersQuery),
+    responses((status = 200, body = Page<Transfer>), (status = 304, description = "Nothing has changed")))]
+pub async fn list(
+    State(state): State<AppState>,
+    caller: Caller,
+    Query(query): Query<TransfersQuery>,
+    context: Context,
+    known: IfNoneMatch,
+) -> Result<Response, ApiError> {
+    let list: &[&[u8]] = &[b"transfers", caller.user_id.as_bytes()];
+    let before = state.cursors.read(list, query.cursor.as_deref())?;
+    // One more tells whether there is another page.
+    let rows = i64::from(query.limit.0) + 1;
+    let from = &state.sources.accounts;
+    let transfers = from
+        .transfers(context.deadline, caller.user_id, before, rows)
+        .await?;
+    let cursor = |last: &Transfer| state.cursors.make(list, last.id);
+    tagged(
+        &known,
+        &Page::cut(transfers, query.limit.0, cursor),
+        PRIVATE,
+    )
+}

@@ -1,0 +1,1 @@
+DROP FUNCTION hold_end, hold_capture, hold_place;
