@@ -9,12 +9,14 @@ use crate::{
     },
     identity::{
         error::Error,
+        life,
         session::{Device, Era, Mode},
     },
 };
 
 impl SignIn {
-    /// Signs in a user for whom a provider vouched after `era` was read.
+    /// Signs in a user for whom a provider vouched after `era` was read. One who
+    /// deactivated their account comes back with it, as with a password.
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`] when the user may not sign in;
@@ -28,6 +30,8 @@ impl SignIn {
         device: Device,
     ) -> Result<SignedIn, Error> {
         let mut transaction = self.pool.begin().await?;
+        let back = self.entry(AuditEvent::Reactivated, Some(user_id), &device, None);
+        life::come_back(&mut transaction, &back, user_id, &*self.clock).await?;
         let may = credentials::signed_in(&mut *transaction, user_id, self.clock.now()).await?;
         let what = match may {
             true => AuditEvent::SignedIn,
