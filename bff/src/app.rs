@@ -21,6 +21,7 @@ use crate::{
         identifier::Region,
         keys::{KeyFile, KeyRing, KeyState, MasterKey},
         life::Life,
+        notices::Notices,
         oauth::OAuth,
         password::Hasher,
         session::Sessions,
@@ -128,6 +129,7 @@ impl AppState {
             settings.codes.clone(),
             &master,
         );
+        let notices = Notices::new(sealer, clock.clone());
         let sign_in = SignIn {
             pool: accounts.clone(),
             redis: redis.clone(),
@@ -135,7 +137,7 @@ impl AppState {
             hasher: Hasher::new(&settings.passwords)?,
             codes,
             sessions: sessions.clone(),
-            sealer,
+            notices: notices.clone(),
             key: master.derive("sign-in attempts"),
         };
         let oauth = OAuth::new(
@@ -202,11 +204,14 @@ impl AppState {
             screens,
             cursors: Cursors::new(&master),
             tokens,
-            life: Life {
-                sign_in: sign_in.clone(),
-                settings: settings.life.clone(),
-            },
             sign_in,
+            life: Life::new(
+                accounts.clone(),
+                clock.clone(),
+                sessions.clone(),
+                notices,
+                settings.life.clone(),
+            ),
             administration: Administration::new(accounts.clone(), clock.clone(), sessions.clone()),
             sessions,
             oauth,

@@ -169,7 +169,7 @@ pub async fn remove_address(
 /// The ways in which a user can sign in.
 #[derive(Debug, Clone, Copy)]
 pub struct Ways {
-    /// By an address, with a password or a code that replaces it.
+    /// By an address and a password.
     pub addresses: i64,
     /// By a user name and a password.
     pub by_name: bool,
@@ -194,10 +194,12 @@ impl Ways {
 pub async fn ways(executor: impl PgExecutor<'_>, user_id: Uuid) -> sqlx::Result<Option<Ways>> {
     sqlx::query_as!(
         Ways,
-        r#"SELECT num_nonnulls(email_verified_at, phone_verified_at)::bigint AS "addresses!",
-                  (username IS NOT NULL AND EXISTS (SELECT FROM credentials WHERE user_id = u.id)) AS "by_name!",
+        r#"SELECT CASE WHEN c.user_id IS NULL THEN 0
+                       ELSE num_nonnulls(u.email_verified_at, u.phone_verified_at) END::bigint AS "addresses!",
+                  (c.user_id IS NOT NULL AND u.username IS NOT NULL) AS "by_name!",
                   (SELECT count(*) FROM identities WHERE user_id = u.id) AS "identities!"
-           FROM users u WHERE id = $1 FOR NO KEY UPDATE"#,
+           FROM users u LEFT JOIN credentials c ON c.user_id = u.id
+           WHERE u.id = $1 FOR NO KEY UPDATE OF u"#,
         user_id,
     )
     .fetch_optional(executor)

@@ -176,23 +176,6 @@ pub async fn remove(
     Ok(removed.rows_affected() > 0)
 }
 
-/// Whether a user can still sign in: through a provider, or with a password and
-/// something to say who they are.
-///
-/// # Errors
-/// When the store doesn't answer.
-pub async fn can_sign_in(executor: impl PgExecutor<'_>, user_id: Uuid) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM identities WHERE user_id = u.id)
-                  OR EXISTS (SELECT FROM credentials WHERE user_id = u.id)
-                     AND num_nonnulls(u.username, u.email_verified_at, u.phone_verified_at) > 0 AS "can!"
-           FROM users u WHERE u.id = $1"#,
-        user_id,
-    )
-    .fetch_one(executor)
-    .await
-}
-
 /// Takes from a user every way to sign in and to get in again that is not their
 /// address: whoever set them up never proved that the address was theirs.
 ///

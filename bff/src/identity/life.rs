@@ -1,20 +1,20 @@
 //! How users leave: for a while, or for good.
 
 use platform::{
-    clock::Clock,
+    clock::{Clock, SharedClock},
     outbox::{self, NewEvent},
 };
 use proto::events::{Event, UserDeactivated, UserDeletionRequested, UserUpdated};
 use serde_json::json;
-use sqlx::{PgConnection, PgTransaction};
+use sqlx::{PgConnection, PgPool, PgTransaction};
 use uuid::Uuid;
 
 use super::{
     caller::Caller,
     error::{Error, Obligation},
-    session::Device,
+    notices::Notices,
+    session::{Device, Sessions},
     settings::LifeSettings,
-    sign_in::SignIn,
 };
 use crate::{
     accounts::{
@@ -28,21 +28,40 @@ use crate::{
 /// Lets users leave. Cloning shares everything in it.
 #[derive(Debug, Clone)]
 pub struct Life {
-    /// What users sign in with, and how they are told.
-    pub sign_in: SignIn,
-    /// How long it takes until nothing is left.
-    pub settings: LifeSettings,
+    pool: PgPool,
+    clock: SharedClock,
+    sessions: Sessions,
+    notices: Notices,
+    settings: LifeSettings,
 }
 
 impl Life {
+    /// For users of this store, whose sessions these are.
+    #[must_use]
+    pub fn new(
+        pool: PgPool,
+        clock: SharedClock,
+        sessions: Sessions,
+        notices: Notices,
+        settings: LifeSettings,
+    ) -> Self {
+        Self {
+            pool,
+            clock,
+            sessions,
+            notices,
+            settings,
+        }
+    }
+
     /// Deactivates the caller. Signing in again in time brings them back.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when the caller isn't active any more;
     /// when a store doesn't answer, and then nothing has changed.
     pub async fn deactivate(&self, caller: &Caller, device: &Device) -> Result<(), Error> {
-        let (now, user_id) = (self.sign_in.clock.now(), caller.user_id);
-        let mut transaction = self.sign_in.pool.begin().await?;
+        let (now, user_id) = (self.clock.now(), caller.user_id);
+        let mut transaction = self.pool.begin().await?;
         let return_until = now + self.settings.retention_s.delta();
         let version = life::deactivate(&mut transaction, user_id, now, return_until)
             .await?
@@ -66,8 +85,8 @@ impl Life {
         has_open_orders: bool,
         device: &Device,
     ) -> Result<(), Error> {
-        let (now, user_id) = (self.sign_in.clock.now(), caller.user_id);
-        let mut transaction = self.sign_in.pool.begin().await?;
+        let (now, user_id) = (self.clock.now(), caller.user_id);
+        let mut transaction = self.pool.begin().await?;
         // No account is opened for the user from here on.
         administration::lock(&mut transaction, &[user_id]).await?;
         let belongings = life::belongings(&mut transaction, user_id).await?;
@@ -85,9 +104,9 @@ impl Life {
         }
         life::close_accounts(&mut transaction, user_id, now).await?;
         let erase_after = now + self.settings.retention_s.delta();
-        // While there still is someone to tell.
+        // While it is known where to.
         let notice = Notice::DeletionRequested(erase_after);
-        self.sign_in
+        self.notices
             .tell(&mut transaction, user_id, notice, device)
             .await?;
         let version = life::delete(&mut transaction, user_id, now, erase_after)
@@ -112,13 +131,13 @@ impl Life {
         event: AuditEvent,
         device: &Device,
     ) -> Result<(), Error> {
-        Ok(audit::append(&self.sign_in.pool, &self.entry(event, caller, device)).await?)
+        Ok(audit::append(&self.pool, &self.entry(event, caller, device)).await?)
     }
 
     fn entry(&self, event: AuditEvent, caller: &Caller, device: &Device) -> AuditEntry {
         AuditEntry {
-            id: self.sign_in.clock.new_id(),
-            at: self.sign_in.clock.now(),
+            id: self.clock.new_id(),
+            at: self.clock.now(),
             event,
             user_id: Some(caller.user_id),
             session_id: Some(caller.session_id),
@@ -135,7 +154,7 @@ impl Life {
         version: i64,
         event: &impl Event,
     ) -> Result<(), Error> {
-        Ok(outbox::append(connection, &new_event(version, event, &*self.sign_in.clock)).await?)
+        Ok(outbox::append(connection, &new_event(version, event, &*self.clock)).await?)
     }
 
     async fn leave(
@@ -148,9 +167,9 @@ impl Life {
         audit::append(&mut *transaction, &self.entry(event, caller, device)).await?;
         // Before, so that nothing changes while Redis is away; and after, for
         // what was opened meanwhile with what was true before.
-        self.sign_in.sessions.end_all(caller.user_id, None).await?;
+        self.sessions.end_all(caller.user_id, None).await?;
         transaction.commit().await?;
-        self.sign_in.sessions.end_all(caller.user_id, None).await
+        self.sessions.end_all(caller.user_id, None).await
     }
 }
 

@@ -13,6 +13,7 @@ pub mod identifier;
 mod key_file;
 pub mod keys;
 pub mod life;
+pub mod notices;
 pub mod oauth;
 pub mod password;
 pub mod revocation;

@@ -2,7 +2,7 @@
 //! failure gives away, which is nothing.
 
 mod codes;
-mod notices;
+mod devices;
 mod passwords;
 mod profile;
 mod registration;
@@ -21,6 +21,7 @@ use super::{
     identifier::{Identifier, Password},
     keys::keyed_hash,
     life,
+    notices::Notices,
     password::{Hasher, Verdict},
     secret::Secret256,
     session::{Device, Era, Mode, Proof, Sessions, TokenPair},
@@ -31,7 +32,7 @@ use crate::{
         audit::{self, AuditEntry, AuditEvent},
         credentials::{self, Credentials, UserStatus},
     },
-    notify::{Notice, Sealer},
+    notify::Notice,
 };
 
 pub use registration::Registration;
@@ -53,8 +54,8 @@ pub struct SignIn {
     pub codes: Codes,
     /// Sessions.
     pub sessions: Sessions,
-    /// Seals notices.
-    pub sealer: Sealer,
+    /// Tells users what happens.
+    pub notices: Notices,
     /// What failures are counted by, where there is no user.
     pub key: Secret256,
 }
@@ -161,10 +162,7 @@ impl SignIn {
         }
         let entry = self.entry(AuditEvent::SignedIn, Some(user_id), device, Some(subject));
         audit::append(&mut *transaction, &entry).await?;
-        if self.see_device(user_id, device).await? {
-            self.tell(&mut transaction, user_id, Notice::NewSignIn, device)
-                .await?;
-        }
+        self.greet(&mut transaction, user_id, device).await?;
         transaction.commit().await?;
         Ok(role)
     }
@@ -198,7 +196,8 @@ impl SignIn {
                 entry.session_id = Some(session_id);
                 let mut transaction = self.pool.begin().await?;
                 audit::append(&mut *transaction, &entry).await?;
-                self.tell(&mut transaction, user_id, Notice::SessionStolen, device)
+                self.notices
+                    .tell(&mut transaction, user_id, Notice::SessionStolen, device)
                     .await?;
                 transaction.commit().await?;
                 Err(Error::Unauthenticated)

@@ -38,7 +38,8 @@ impl OAuth {
             let known = identities::find(&self.pool, provider.as_str(), &person.subject).await?;
             if let Some(holder) = known {
                 return match holder.status {
-                    UserStatus::Active => Ok(holder.user_id),
+                    // Signing in brings the deactivated back, if it isn't too late.
+                    UserStatus::Active | UserStatus::Deactivated => Ok(holder.user_id),
                     _ => self.refuse(holder.user_id, provider, device).await,
                 };
             }
@@ -197,6 +198,26 @@ impl OAuth {
         let mut entry = self.sign_in.entry(what, Some(user_id), device, None);
         entry.detail = json!({ "provider": provider.as_str() });
         Ok(audit::append(&mut *transaction, &entry).await?)
+    }
+
+    /// Writes down a failure that may be someone's doing, and isn't yet.
+    pub(super) async fn written_down(
+        &self,
+        failure: Failure,
+        provider: ProviderName,
+        device: &Device,
+    ) -> Failure {
+        if !matches!(failure, Failure::Answer(_) | Failure::Taken) {
+            return failure;
+        }
+        let mut entry = self
+            .sign_in
+            .entry(AuditEvent::SignInFailed, None, device, None);
+        entry.detail = json!({ "provider": provider.as_str(), "reason": failure.to_string() });
+        match audit::append(&self.pool, &entry).await {
+            Ok(()) => failure,
+            Err(error) => error.into(),
+        }
     }
 
     /// Writes down that a user who may not sign in has tried to.

@@ -68,7 +68,7 @@ impl Provider for Facebook {
                 .append_pair("fields", "id,name,email")
                 .append_pair("access_token", token)
                 .append_pair("appsecret_proof", &self.proof(token));
-            let me: Me = application.http.json(get(&url), deadline).await?;
+            let me: Me = application.http.json(get(&url)?, deadline).await?;
             Person::new(me.id, me.email.as_deref(), me.name.as_deref())
         })
     }

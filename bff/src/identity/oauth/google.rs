@@ -61,7 +61,7 @@ impl Discovery {
 impl Google {
     async fn discovery(&self, deadline: Deadline) -> Result<Arc<Discovery>, Failure> {
         let fetch = async {
-            let request = get(&self.discovery_url);
+            let request = get(&self.discovery_url)?;
             let found: Discovery = self.application.http.json(request, deadline).await?;
             let is_ours = found.is_of(&self.issuer);
             is_ours
@@ -75,7 +75,7 @@ impl Google {
 
     async fn keys(&self, url: &Url, kid: &str, deadline: Deadline) -> Result<Arc<KeySet>, Failure> {
         let fetch = async {
-            let published: PublishedKeys = self.application.http.json(get(url), deadline).await?;
+            let published: PublishedKeys = self.application.http.json(get(url)?, deadline).await?;
             KeySet::try_from(published)
         };
         let is_good = |keys: &KeySet, age| age < GOOD_FOR && (keys.has(kid) || age < LOOK_AGAIN);

@@ -1,5 +1,5 @@
 use futures::future::BoxFuture;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use oauth2::AsyncHttpClient;
 use platform::clock::SharedClock;
 use reqwest::Client;
@@ -128,30 +128,28 @@ impl<'c> AsyncHttpClient<'c> for Until<'_> {
 }
 
 /// `GET`.
-pub(super) fn get(url: &Url) -> Request<Vec<u8>> {
+pub(super) fn get(url: &Url) -> Result<Request<Vec<u8>>, Failure> {
     build(Method::GET, url, Vec::new())
 }
 
 /// `POST` of a form.
-pub(super) fn post(url: &Url, form: &[(&str, &str)]) -> Request<Vec<u8>> {
+pub(super) fn post(url: &Url, form: &[(&str, &str)]) -> Result<Request<Vec<u8>>, Failure> {
     let mut body = form_urlencoded::Serializer::new(String::new());
-    let mut request = build(
-        Method::POST,
-        url,
-        body.extend_pairs(form).finish().into_bytes(),
-    );
-    let form = header::HeaderValue::from_static("application/x-www-form-urlencoded");
+    let body = body.extend_pairs(form).finish().into_bytes();
+    let mut request = build(Method::POST, url, body)?;
+    let form = HeaderValue::from_static("application/x-www-form-urlencoded");
     request.headers_mut().insert(header::CONTENT_TYPE, form);
-    request
+    Ok(request)
 }
 
-fn build(method: Method, url: &Url, body: Vec<u8>) -> Request<Vec<u8>> {
+/// A URL may be longer than a URI, and parts of it come from the provider.
+fn build(method: Method, url: &Url, body: Vec<u8>) -> Result<Request<Vec<u8>>, Failure> {
     Request::builder()
         .method(method)
         .uri(url.as_str())
         .header(header::ACCEPT, "application/json")
         .body(body)
-        .expect("a URL is a URI")
+        .map_err(|_| Failure::Answer("it makes a URL that can't be asked"))
 }
 
 /// `base` and a path below it.

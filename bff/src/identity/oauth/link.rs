@@ -2,7 +2,7 @@ use uuid::Uuid;
 
 use super::{Failure, OAuth, ProviderName, provider::Person};
 use crate::{
-    accounts::{audit::AuditEvent, identities},
+    accounts::{audit::AuditEvent, contacts, identities},
     identity::{Caller, error::Error, session::Device},
 };
 
@@ -57,7 +57,8 @@ impl OAuth {
         if !identities::remove(&mut *transaction, user_id, provider.as_str()).await? {
             return Err(Error::NotFound.into());
         }
-        if !identities::can_sign_in(&mut *transaction, user_id).await? {
+        let ways = contacts::ways(&mut *transaction, user_id).await?;
+        if !ways.is_some_and(contacts::Ways::suffice) {
             return Err(Error::LastSignInMethod.into());
         }
         let what = AuditEvent::IdentityUnlinked;

@@ -198,7 +198,13 @@ impl OAuth {
         let Some(flow) = flow.filter(|flow| flow.provider == provider) else {
             return Ok(None);
         };
-        let outcome = self.conclude(&flow, returned.grant, &secrets, device).await;
+        let outcome = self
+            .conclude(&flow, returned.grant, &secrets, &device)
+            .await;
+        let outcome = match outcome {
+            Err(failure) => Err(self.written_down(failure, provider, &device).await),
+            outcome => outcome,
+        };
         let label = match &outcome {
             Ok(Outcome::Linked(_)) => "linked",
             Ok(Outcome::Session(_) | Outcome::Ticket(..)) => "signed_in",
@@ -217,7 +223,7 @@ impl OAuth {
         flow: &Flow,
         grant: Result<Grant, Failure>,
         secrets: &Secrets,
-        device: Device,
+        device: &Device,
     ) -> Result<Outcome, Failure> {
         let provider = flow.provider;
         let known = self.providers.get(provider).ok_or(Error::NotFound)?;
@@ -232,11 +238,11 @@ impl OAuth {
                 if !alive.iter().any(|session| session.id == session_id) {
                     return Err(Failure::Refused);
                 }
-                self.link_to(user_id, provider, &person, &device).await?;
+                self.link_to(user_id, provider, &person, device).await?;
                 return Ok(Outcome::Linked(user_id));
             }
         };
-        let user_id = self.user_of(provider, &person, &device).await?;
+        let user_id = self.user_of(provider, &person, device).await?;
         let lifetime = self.settings.ticket_lifetime_s.millis();
         let ticket = Ticket {
             provider,
@@ -246,7 +252,7 @@ impl OAuth {
         };
         Ok(match mode {
             Mode::Cookie => {
-                let signed_in = self.admit(ticket, mode, device).await;
+                let signed_in = self.admit(ticket, mode, device.clone()).await;
                 Outcome::Session(signed_in.map_err(refusal)?)
             }
             Mode::Token => {

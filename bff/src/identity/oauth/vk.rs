@@ -77,7 +77,7 @@ impl Provider for Vk {
                 ("client_id", application.id.as_str()),
                 ("access_token", token),
             ];
-            let request = post(&self.user_info, &form);
+            let request = post(&self.user_info, &form)?;
             let UserInfo { user } = application.http.json(request, deadline).await?;
             let subject = match user.user_id {
                 UserId::Number(number) => number.to_string(),

@@ -56,7 +56,7 @@ impl Provider for Yandex {
             let mut authorization = HeaderValue::try_from(authorization)
                 .map_err(|_| Failure::Answer("an access token that no header holds"))?;
             authorization.set_sensitive(true);
-            let mut request = get(&self.info);
+            let mut request = get(&self.info)?;
             request
                 .headers_mut()
                 .insert(header::AUTHORIZATION, authorization);

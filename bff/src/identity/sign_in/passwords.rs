@@ -145,7 +145,8 @@ impl SignIn {
         let user_id = contact.user_id;
         let entry = self.entry(event, Some(user_id), device, None);
         audit::append(&mut *transaction, &entry).await?;
-        self.tell(&mut transaction, user_id, Notice::PasswordChanged, device)
+        self.notices
+            .tell(&mut transaction, user_id, Notice::PasswordChanged, device)
             .await?;
         self.sessions.end_all(user_id, spared).await?;
         self.codes.void_all(contact).await?;

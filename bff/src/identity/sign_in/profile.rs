@@ -123,7 +123,8 @@ impl SignIn {
         for address in before.addresses() {
             let is_told = address.kind() == "email" || address.kind() == changed.kind();
             if is_told && self.codes.is_within_budget(&address, true).await? {
-                self.tell_at(executor, &address, notice.clone(), device)
+                self.notices
+                    .tell_at(executor, &address, notice.clone(), device)
                     .await?;
             }
         }

@@ -58,7 +58,7 @@ impl SignIn {
             .await?;
         match self.store_user(registration, &device).await {
             Ok(user_id) => {
-                self.see_device(user_id, &device).await?;
+                self.is_new_device(user_id, &device).await?;
                 let (role, era) = (Role::Customer, Era::default());
                 self.open(user_id, role, mode, device, era).await
             }

@@ -9,12 +9,14 @@ use crate::{
     },
     identity::{
         error::Error,
+        life,
         session::{Device, Era, Mode},
     },
 };
 
 impl SignIn {
-    /// Signs in a user for whom a provider vouched after `era` was read.
+    /// Signs in a user for whom a provider vouched after `era` was read. One who
+    /// deactivated their account comes back with it, as with a password.
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`] when the user may not sign in;
@@ -27,17 +29,20 @@ impl SignIn {
         mode: Mode,
         device: Device,
     ) -> Result<SignedIn, Error> {
-        let active = credentials::of(&self.pool, user_id).await?;
+        let mut transaction = self.pool.begin().await?;
+        let back = self.entry(AuditEvent::Reactivated, Some(user_id), &device, None);
+        life::come_back(&mut transaction, &back, user_id, &*self.clock).await?;
+        let active = credentials::of(&mut *transaction, user_id).await?;
         let what = match &active {
             Some(_) => AuditEvent::SignedIn,
             None => AuditEvent::SignInFailed,
         };
         let mut entry = self.entry(what, Some(user_id), &device, None);
         entry.detail = json!({ "provider": provider });
-        let mut transaction = self.pool.begin().await?;
         audit::append(&mut *transaction, &entry).await?;
         if active.is_some() {
             credentials::signed_in(&mut *transaction, user_id, self.clock.now()).await?;
+            self.greet(&mut transaction, user_id, &device).await?;
         }
         transaction.commit().await?;
         let active = active.ok_or(Error::InvalidCredentials)?;

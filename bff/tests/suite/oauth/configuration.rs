@@ -48,7 +48,6 @@ async fn a_provider_that_isnt_configured_isnt_there() {
 async fn one_provider_can_be_there_alone() {
     let stage = Stage::with(|all| {
         all.oauth.google.client_id.clear();
-        // VK ID does without a secret; this one is that of the test.
         all.oauth.yandex.client_id.clear();
     })
     .await;
@@ -61,6 +60,12 @@ async fn one_provider_can_be_there_alone() {
         let answer = stage.start_answer(provider, "token", "/").await;
         assert_eq!(answer.status.as_u16(), status, "{provider}");
     }
+}
+
+#[tokio::test]
+async fn vk_needs_no_secret() {
+    let stage = Stage::with(|all| all.oauth.vk.client_secret = Secret::default()).await;
+    stage.signed_in("vk").await;
 }
 
 #[tokio::test]

@@ -33,6 +33,8 @@ pub enum Fault {
     WrongKey,
     ChangedAfterSigning,
     AlgorithmNone,
+    /// The signature is right, by another algorithm than the header names.
+    AlgorithmPs256,
     AlgorithmHs256,
     // Around it.
     DiscoveryOfAnother,

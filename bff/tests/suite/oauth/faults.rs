@@ -35,6 +35,7 @@ use super::{
 #[case::wrong_key("google", WrongKey, "invalid_answer")]
 #[case::changed_after_signing("google", ChangedAfterSigning, "invalid_answer")]
 #[case::algorithm_none("google", AlgorithmNone, "invalid_answer")]
+#[case::algorithm_ps256("google", AlgorithmPs256, "invalid_answer")]
 #[case::algorithm_hs256("google", AlgorithmHs256, "invalid_answer")]
 #[case::keys_fail("google", KeysFail, "unavailable")]
 #[case::keys_are_huge("google", KeysAreHuge, "unavailable")]
@@ -62,6 +63,10 @@ async fn a_provider_that_is_wrong_signs_nobody_in(
         assert_eq!(session(&answer), None);
     }
     assert_eq!(stage.count("SELECT count(*) FROM users").await, 0);
+    let written =
+        "SELECT count(*) FROM audit_log WHERE event = 'session.refused' AND detail ? 'reason'";
+    let expected = if error == "invalid_answer" { 2 } else { 0 };
+    assert_eq!(stage.count(written).await, expected);
 
     stage.provider.script(|script| script.fault = None);
     // Some faults open the circuit, for a second or so.

@@ -251,7 +251,10 @@ fn is_right(asked: &Asked, form: &Pairs, name: &str) -> bool {
     asked.provider == name
         && form["grant_type"] == "authorization_code"
         && form["client_id"] == CLIENT_ID
-        && form["client_secret"] == CLIENT_SECRET
+        && match form.get("client_secret") {
+            Some(secret) => secret == CLIENT_SECRET,
+            None => name == "vk",
+        }
         && form["redirect_uri"] == asked.query["redirect_uri"]
         && BASE64.encode(challenge) == asked.query["code_challenge"]
         && vk

@@ -1,12 +1,13 @@
 //! Who is who, by the provider's own id of the person.
 
+use chrono::TimeDelta;
 use futures::future::join_all;
 use http::StatusCode;
 use rstest::rstest;
 use serde_json::Value;
 
 use super::stage::{PROVIDERS, RETURN_TO, Stage, parameter, session};
-use crate::helpers::Answer;
+use crate::helpers::{Answer, Tokens};
 
 #[rstest]
 #[case("google")]
@@ -127,7 +128,6 @@ async fn many_first_sign_ins_at_once_make_one_user() {
 
 #[rstest]
 #[case("UPDATE users SET status = 'blocked'")]
-#[case("UPDATE users SET status = 'deactivated', return_until = now() + interval '1 day'")]
 #[case("UPDATE users SET status = 'deleted', deleted_at = now(), erase_after = now()")]
 #[case("UPDATE users SET status = 'erased', deleted_at = now(), erase_after = now(), erased_at = now(),
         email = NULL, email_canonical = NULL, email_verified_at = NULL, full_name = NULL, last_login_at = NULL")]
@@ -149,6 +149,41 @@ async fn whoever_may_not_sign_in_may_not_sign_in_so_either(#[case] statement: &'
         "SELECT count(*) FROM audit_log WHERE event = 'session.refused' AND user_id IS NOT NULL";
     assert_eq!(stage.count(refused).await, 2);
     assert_eq!(stage.count("SELECT count(*) FROM users").await, 1);
+}
+
+#[tokio::test]
+async fn the_deactivated_come_back_in_time_and_not_later() {
+    let stage = Stage::start().await;
+    let tokens = stage.signed_in("vk").await;
+    let leave = async |tokens: &Tokens| {
+        let none = serde_json::json!({});
+        let left = stage
+            .app
+            .post("/v1/me/deactivate", Some(&tokens.access), &none)
+            .await;
+        left.expect(StatusCode::NO_CONTENT);
+    };
+    leave(&tokens).await;
+    let again = stage.signed_in("vk").await;
+    leave(&again).await;
+    assert!(session(&stage.journey("vk", "cookie").await).is_some());
+    let back = "SELECT count(*) FROM audit_log WHERE event = 'user.reactivated'";
+    assert_eq!(stage.count(back).await, 2);
+
+    leave(&stage.signed_in("vk").await).await;
+    stage.app.advance(TimeDelta::days(31));
+    let answer = stage.journey("vk", "cookie").await;
+    assert_eq!(
+        parameter(&answer, "error").as_deref(),
+        Some("invalid_credentials")
+    );
+    let answer = stage.journey("vk", "token").await;
+    let ticket = parameter(&answer, "ticket").expect("a ticket");
+    stage
+        .exchange(&ticket)
+        .await
+        .expect(StatusCode::UNAUTHORIZED);
+    assert_eq!(stage.count(back).await, 2);
 }
 
 #[tokio::test]

@@ -68,6 +68,7 @@ pub fn id_token(subject: &Subject<'_>, fault: Option<Fault>) -> String {
         Some(Fault::NoKid) => drop(header.as_object_mut().unwrap().remove("kid")),
         Some(Fault::CriticalHeader) => header["crit"] = json!(["b64"]),
         Some(Fault::AlgorithmNone) => header["alg"] = "none".into(),
+        Some(Fault::AlgorithmPs256) => header["alg"] = "PS256".into(),
         Some(Fault::AlgorithmHs256) => header["alg"] = "HS256".into(),
         _ => {}
     }

@@ -1,0 +1,63 @@
+//! Which devices are a user's own.
+
+use std::net::IpAddr;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::SignIn;
+use crate::{
+    identity::{error::Error, keys::keyed_hash, session::Device, store::devices},
+    notify::Notice,
+};
+
+impl SignIn {
+    /// Tells a user of a sign-in from a device that wasn't seen before, in the
+    /// transaction that writes the sign-in down.
+    ///
+    /// # Errors
+    /// When a store doesn't answer.
+    pub(super) async fn greet(
+        &self,
+        executor: &mut PgConnection,
+        user_id: Uuid,
+        device: &Device,
+    ) -> Result<(), Error> {
+        if self.is_new_device(user_id, device).await? {
+            let notice = Notice::NewSignIn;
+            self.notices.tell(executor, user_id, notice, device).await?;
+        }
+        Ok(())
+    }
+
+    /// Remembers the device that a user signs in from. Returns whether it is the
+    /// first time.
+    ///
+    /// # Errors
+    /// When Redis doesn't answer.
+    pub(super) async fn is_new_device(
+        &self,
+        user_id: Uuid,
+        device: &Device,
+    ) -> Result<bool, Error> {
+        let kind = keyed_hash(
+            &self.key,
+            &[b"device", &network(device.ip), &program(device)],
+        );
+        Ok(devices::see(&self.redis, user_id, &kind[..16], self.clock.now_ms()).await?)
+    }
+}
+
+/// People stay in their network, and networks give out addresses anew.
+fn network(ip: IpAddr) -> Vec<u8> {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.octets()[..3].to_vec(),
+        IpAddr::V6(v6) => v6.octets()[..6].to_vec(),
+    }
+}
+
+/// What a program calls itself, without its version, which changes every month.
+fn program(device: &Device) -> Vec<u8> {
+    let is_name = |byte: &u8| !byte.is_ascii_digit() && *byte != b'.';
+    device.user_agent.bytes().filter(is_name).collect()
+}
