@@ -16,7 +16,8 @@ use super::{
 use crate::{
     app::AppState,
     handlers::{
-        accounts, auth, items, me, orders, pages, screens, sessions, transfers, well_known,
+        accounts, auth, items, me, orders, pages, screens, sessions, statement, transfers,
+        well_known,
     },
     limits::Class,
 };
@@ -76,6 +77,7 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(accounts::list))              // GET    /v1/accounts
         .routes(routes!(accounts::show))              // GET    /v1/accounts/{id}
         .routes(routes!(accounts::entries))           // GET    /v1/accounts/{id}/entries
+        .routes(routes!(statement::show))             // GET    /v1/accounts/{id}/statement
         .routes(routes!(transfers::list))             // GET    /v1/transfers
         .routes(routes!(transfers::show))             // GET    /v1/transfers/{id}
         .routes(routes!(orders::list))                // GET    /v1/orders

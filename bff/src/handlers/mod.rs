@@ -9,6 +9,7 @@ pub mod orders;
 pub mod pages;
 pub mod screens;
 pub mod sessions;
+pub mod statement;
 pub mod transfers;
 pub mod well_known;
 

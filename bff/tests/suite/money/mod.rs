@@ -7,6 +7,8 @@ mod events;
 mod holds;
 mod idempotency;
 mod reconciling;
+mod replica;
+mod statements;
 mod transfers;
 
 use http::{Method, StatusCode};
