@@ -3,9 +3,11 @@
 mod accounts;
 mod concurrency;
 mod deposits;
+mod durability;
 mod events;
 mod holds;
 mod idempotency;
+mod model;
 mod reconciling;
 mod replica;
 mod statements;
