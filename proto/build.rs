@@ -8,6 +8,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "orders/v1/catalog.proto",
         "orders/v1/error.proto",
         "orders/v1/order.proto",
+        "orders/v1/privacy.proto",
     ];
     let descriptors = protox::compile(files, ["."])?;
     #[expect(

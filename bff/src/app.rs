@@ -1,9 +1,10 @@
 //! Everything that handlers use, built once.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
 use http::HeaderValue;
 use platform::{clock::SharedClock, nats::Nats, ops::Readiness, redis::Redis, shutdown::Lifetime};
 use sqlx::PgPool;
@@ -15,9 +16,12 @@ use crate::{
     events::invalidation,
     handlers::cursor::Cursors,
     identity::{
+        administration::Administration,
         code::Codes,
         identifier::Region,
-        keys::{KeyFile, KeyRing, MasterKey},
+        keys::{KeyFile, KeyRing, KeyState, MasterKey},
+        life::Life,
+        oauth::OAuth,
         password::Hasher,
         session::Sessions,
         sign_in::SignIn,
@@ -55,6 +59,12 @@ pub struct App {
     pub limiter: Limiter,
     /// Signing up, in and out.
     pub sign_in: SignIn,
+    /// How users leave.
+    pub life: Life,
+    /// What administrators do to users.
+    pub administration: Administration,
+    /// Signing in through other providers.
+    pub oauth: OAuth,
     /// Sessions.
     pub sessions: Sessions,
     /// Access tokens.
@@ -95,7 +105,7 @@ impl AppState {
         lifetime: Lifetime,
     ) -> anyhow::Result<Self> {
         let master = master_key(&settings)?;
-        let keys = KeyRing::new(&KeyFile::read(&settings.tokens.keys_file)?)?;
+        let keys = KeyRing::new(&key_file(&settings, clock.now())?)?;
         let tokens = Tokens::new(keys, clock.clone(), settings.tokens.lifetime_s.delta());
         let accounts = settings.postgres.pool("bff")?;
         let redis = Redis::new(&settings.redis)?;
@@ -109,23 +119,36 @@ impl AppState {
             tokens.clone(),
             &master,
         );
+        let sealer = Sealer::new(master.derive("messages"));
         let codes = Codes::new(
             redis.clone(),
             accounts.clone(),
-            Sealer::new(master.derive("messages")),
+            sealer.clone(),
             clock.clone(),
             settings.codes.clone(),
             &master,
         );
-        let sign_in = SignIn::new(
+        let sign_in = SignIn {
+            pool: accounts.clone(),
+            redis: redis.clone(),
+            clock: clock.clone(),
+            hasher: Hasher::new(&settings.passwords)?,
+            codes,
+            sessions: sessions.clone(),
+            sealer,
+            key: master.derive("sign-in attempts"),
+        };
+        let oauth = OAuth::new(
+            settings.oauth.clone(),
+            settings.environment == EnvironmentKind::Production,
+            &http_client()?,
             accounts.clone(),
             redis.clone(),
             clock.clone(),
-            Hasher::new(&settings.passwords)?,
-            codes,
             sessions.clone(),
+            sign_in.clone(),
             &master,
-        );
+        )?;
         let budget = Budget::default();
         let writes = match settings.reads.replica_url {
             Some(_) => {
@@ -187,8 +210,16 @@ impl AppState {
             screens,
             cursors: Cursors::new(&master),
             tokens,
-            sessions,
             sign_in,
+            life: Life::new(
+                accounts.clone(),
+                clock.clone(),
+                sessions.clone(),
+                settings.life.clone(),
+            ),
+            administration: Administration::new(accounts.clone(), clock.clone(), sessions.clone()),
+            sessions,
+            oauth,
             accounts,
             lifetime,
             clock,
@@ -234,6 +265,31 @@ pub(crate) fn with_stores(readiness: Readiness, accounts: &PgPool, nats: &Nats) 
         })
 }
 
+/// The configured keys. A developer who has none gets some of their own, with
+/// the public ones beside them in `public.json`.
+pub(crate) fn key_file(settings: &Settings, now: DateTime<Utc>) -> anyhow::Result<KeyFile> {
+    const VARIABLE: &str = "BFF_TOKENS__KEYS_FILE";
+    let file = &settings.tokens.keys_file;
+    if settings.environment == EnvironmentKind::Development && !file.exists() {
+        tracing::warn!(file = %file.display(), "no key file: making one");
+        let mut keys = KeyFile::default();
+        keys.generate(now, TimeDelta::days(365))?;
+        keys.write(file, Some(&file.with_file_name("public.json")))?;
+    }
+    let keys = KeyFile::read(file).with_context(|| {
+        format!("{VARIABLE}: no keys to sign tokens with; `bff keys generate` makes them")
+    })?;
+    let signs = keys
+        .states(now, settings.tokens.lifetime_s.delta())
+        .contains(&KeyState::Signs);
+    anyhow::ensure!(
+        signs,
+        "{VARIABLE}: none of the keys in {} signs now; `bff keys rotate` makes one that does",
+        file.display()
+    );
+    Ok(keys)
+}
+
 /// The configured master key. A developer who has none gets one that is the
 /// same for all and protects nothing.
 pub(crate) fn master_key(settings: &Settings) -> anyhow::Result<MasterKey> {
@@ -244,4 +300,19 @@ pub(crate) fn master_key(settings: &Settings) -> anyhow::Result<MasterKey> {
         return Ok(MasterKey::of_nobody());
     }
     MasterKey::from_base64(secret).context(VARIABLE)
+}
+
+/// The client of every outgoing call but those to the orders service.
+pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that builds the client"
+    )]
+    let client = reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .timeout(Duration::from_secs(10))
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(8)
+        .build()?;
+    Ok(client)
 }

@@ -15,7 +15,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cache::CacheSettings,
     events::{ledger::LedgerSettings, settings::EventSettings},
-    identity::settings::{CodeSettings, PasswordSettings, SessionSettings},
+    identity::{
+        oauth::settings::OAuthSettings,
+        settings::{CodeSettings, LifeSettings, PasswordSettings, SessionSettings},
+    },
     limits::LimitSettings,
     notify::settings::{MailSettings, SmsSettings},
     screens::ScreenSettings,
@@ -73,6 +76,10 @@ pub struct Settings {
     pub codes: CodeSettings,
     /// Passwords.
     pub passwords: PasswordSettings,
+    /// The life of a user.
+    pub life: LifeSettings,
+    /// Signing in through other providers.
+    pub oauth: OAuthSettings,
     /// Limits on requests.
     pub limits: LimitSettings,
     /// Mail.
@@ -111,6 +118,8 @@ impl Default for Settings {
             sessions: SessionSettings::default(),
             codes: CodeSettings::default(),
             passwords: PasswordSettings::default(),
+            life: LifeSettings::default(),
+            oauth: OAuthSettings::default(),
             limits: LimitSettings::default(),
             mail: MailSettings::default(),
             sms: SmsSettings::default(),
@@ -219,7 +228,7 @@ pub struct TokenSettings {
 impl Default for TokenSettings {
     fn default() -> Self {
         Self {
-            keys_file: PathBuf::from("keys.json"),
+            keys_file: PathBuf::from(".local/keys/signing.json"),
             lifetime_s: Seconds(300),
         }
     }

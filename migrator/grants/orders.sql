@@ -35,3 +35,6 @@ GRANT SELECT, INSERT, UPDATE (valid_until) ON item_prices TO orders_app;
 -- took, is append-only.
 GRANT SELECT, INSERT, UPDATE (state, version, updated_at, expires_at, paid_at) ON orders TO orders_app;
 GRANT SELECT, INSERT ON order_lines, order_transitions TO orders_app;
+
+-- Who left doesn't come back under the same id.
+GRANT SELECT, INSERT, UPDATE (erased_at) ON departures TO orders_app;

@@ -120,7 +120,7 @@ pub struct TokenSettings {
 impl Default for TokenSettings {
     fn default() -> Self {
         Self {
-            public_keys_file: PathBuf::from("public-keys.json"),
+            public_keys_file: PathBuf::from(".local/keys/public.json"),
             look_every_ms: Millis(2_000),
             remembered: 10_000,
         }

@@ -12,7 +12,7 @@ use crate::{
     config::Settings,
     domain::PageTokens,
     events,
-    grpc::{self, Catalog, Orders, guard::Guard, tokens::Tokens},
+    grpc::{self, Catalog, Orders, Privacy, Services, guard::Guard, tokens::Tokens},
     store::database::Database,
     tasks,
 };
@@ -42,13 +42,16 @@ pub async fn serve(
 
     let readiness = readiness(&database, &tokens);
     let (nats, pool) = (&settings.nats, database.pool());
-    let readiness = events::relay(nats, pool, clock.clone(), &lifetime, readiness).await?;
+    let readiness = events::spawn(nats, pool, &clock, &lifetime, readiness).await?;
     let router = ops::router(readiness, metrics, lifetime.clone());
     ops::listen(settings.ops.listen, router).await?;
 
     let currency = settings.catalogue.default_currency;
-    let catalog = Catalog::new(database.clone(), pages.clone(), currency, clock);
-    let orders = Orders::new(database.clone(), pages);
+    let services = Services {
+        catalog: Catalog::new(database.clone(), pages.clone(), currency, clock),
+        orders: Orders::new(database.clone(), pages.clone()),
+        privacy: Privacy::new(database.clone(), pages),
+    };
     let guard = Guard::new(tokens, &settings.grpc);
     let available = database.availability();
     tracing::info!(address = %listener.local_addr()?, "serving");
@@ -56,8 +59,7 @@ pub async fn serve(
         listener,
         &settings.grpc,
         guard,
-        catalog,
-        orders,
+        services,
         available,
         &lifetime,
     )

@@ -183,6 +183,7 @@ impl SigningKey {
     }
 }
 
+#[derive(Clone)]
 struct VerifyingKey {
     key: AsymmetricPublicKey<V4>,
     not_before: DateTime<Utc>,
@@ -191,11 +192,17 @@ struct VerifyingKey {
 
 /// The public keys that a verifier accepts. Cloning shares them.
 #[derive(Clone, Default)]
-pub struct VerifyingKeys(Arc<ArcSwap<HashMap<String, VerifyingKey>>>);
+pub struct VerifyingKeys(Arc<ArcSwap<Accepted>>);
+
+#[derive(Default)]
+struct Accepted {
+    generation: u64,
+    by_id: HashMap<String, VerifyingKey>,
+}
 
 impl std::fmt::Debug for VerifyingKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.load().keys()).finish()
+        f.debug_set().entries(self.0.load().by_id.keys()).finish()
     }
 }
 
@@ -215,7 +222,7 @@ impl VerifyingKeys {
     /// # Errors
     /// When one of them can't be read; then nothing changes.
     pub fn replace(&self, keys: &PublicKeys) -> anyhow::Result<()> {
-        let mut map = HashMap::with_capacity(keys.keys.len());
+        let mut by_id = HashMap::with_capacity(keys.keys.len());
         for public in &keys.keys {
             let key = AsymmetricPublicKey::<V4>::try_from(public.paserk.as_str())?;
             let mut kid = String::new();
@@ -226,7 +233,7 @@ impl VerifyingKeys {
                 public.kid
             );
             let (not_before, not_after) = (public.not_before, public.not_after);
-            map.insert(
+            by_id.insert(
                 kid,
                 VerifyingKey {
                     key,
@@ -235,8 +242,19 @@ impl VerifyingKeys {
                 },
             );
         }
-        self.0.store(Arc::new(map));
+        self.0.rcu(|before| Accepted {
+            generation: before.generation + 1,
+            by_id: by_id.clone(),
+        });
         Ok(())
+    }
+
+    /// Grows whenever the keys are replaced. Whoever remembers that a token was
+    /// good remembers the generation from before it was verified, and believes
+    /// neither once it is another.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.0.load().generation
     }
 
     /// Reads the keys from a file that holds a [`PublicKeys`] document.
@@ -251,7 +269,7 @@ impl VerifyingKeys {
     /// How many keys are accepted.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.load().len()
+        self.0.load().by_id.len()
     }
 
     /// Whether no token can be verified at all.
@@ -281,7 +299,7 @@ impl VerifyingKeys {
         let footer: Footer = serde_json::from_slice(untrusted.untrusted_footer())
             .map_err(|_| TokenError::Malformed)?;
         let keys = self.0.load();
-        let key = keys.get(&footer.kid).ok_or(TokenError::UnknownKey)?;
+        let key = keys.by_id.get(&footer.kid).ok_or(TokenError::UnknownKey)?;
         if now + SKEW < key.not_before || key.not_after + SKEW < now {
             return Err(TokenError::UnknownKey);
         }

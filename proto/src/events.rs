@@ -47,6 +47,28 @@ events! {
         /// The user.
         user_id: Uuid,
     }
+    /// A user went away, and may come back.
+    UserDeactivated = "evt.accounts.user.deactivated.v1", of user_id {
+        /// The user.
+        user_id: Uuid,
+    }
+    /// A user asked to be deleted: they don't come back.
+    UserDeletionRequested = "evt.accounts.user.deletion_requested.v1", of user_id {
+        /// The user.
+        user_id: Uuid,
+        /// When they asked.
+        requested_at: DateTime<Utc>,
+    }
+    /// Everything that told who a user was is gone from the accounts store, and
+    /// has to go everywhere else.
+    UserErased = "evt.accounts.user.erased.v1", of user_id {
+        /// The user.
+        user_id: Uuid,
+        /// When they asked to be deleted.
+        requested_at: DateTime<Utc>,
+        /// When it was done.
+        erased_at: DateTime<Utc>,
+    }
     /// A session ended before its time: logout, password change, theft, the cap.
     SessionRevoked = "evt.accounts.session.revoked.v1", of session_id {
         /// The session.

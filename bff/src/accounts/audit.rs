@@ -22,6 +22,43 @@ pub enum AuditEvent {
     SignedOut,
     /// A displaced refresh token was used.
     RefreshTokenStolen,
+    /// Someone's role was changed.
+    RoleChanged,
+    /// Someone was blocked, or let in again.
+    StatusChanged,
+    /// Someone's sessions were ended for them.
+    SignedOutByAdmin,
+    /// Someone went away to come back.
+    Deactivated,
+    /// Someone came back.
+    Reactivated,
+    /// Someone asked to be deleted.
+    DeletionRequested,
+    /// What was known of someone was erased.
+    Erased,
+    /// Someone took a copy of what is known of them.
+    Exported,
+    /// All sessions of a user were ended by their owner.
+    SignedOutEverywhere,
+    /// Someone signed in proved again who they are.
+    SteppedUp,
+    /// Someone signed in failed to prove it.
+    StepUpFailed,
+    /// A password was changed by someone who knew the one before.
+    PasswordChanged,
+    /// A password was replaced by means of a code.
+    PasswordReset,
+    /// A user got another address or phone number.
+    AddressAdded,
+    /// A user gave one up.
+    AddressRemoved,
+    /// A provider was added to the ways to sign in.
+    IdentityLinked,
+    /// A provider was removed from them.
+    IdentityUnlinked,
+    /// An account whose address was never proved lost its ways to sign in to
+    /// the one who proved it.
+    Disowned,
 }
 
 impl AuditEvent {
@@ -35,6 +72,24 @@ impl AuditEvent {
             Self::CodeSent => "code.sent",
             Self::SignedOut => "session.ended",
             Self::RefreshTokenStolen => "session.stolen",
+            Self::RoleChanged => "user.role_changed",
+            Self::StatusChanged => "user.status_changed",
+            Self::SignedOutByAdmin => "session.all_ended_by_admin",
+            Self::Deactivated => "user.deactivated",
+            Self::Reactivated => "user.reactivated",
+            Self::DeletionRequested => "user.deletion_requested",
+            Self::Erased => "user.erased",
+            Self::Exported => "user.exported",
+            Self::SignedOutEverywhere => "sessions.ended",
+            Self::SteppedUp => "session.proved",
+            Self::StepUpFailed => "session.not_proved",
+            Self::PasswordChanged => "password.changed",
+            Self::PasswordReset => "password.reset",
+            Self::AddressAdded => "address.added",
+            Self::AddressRemoved => "address.removed",
+            Self::IdentityLinked => "identity.linked",
+            Self::IdentityUnlinked => "identity.unlinked",
+            Self::Disowned => "account.disowned",
         }
     }
 }
@@ -62,14 +117,27 @@ pub struct AuditEntry {
     pub detail: Value,
 }
 
-/// Appends to the trail.
+/// Appends to the trail what a user did, or what was done in their name.
 ///
 /// # Errors
 /// When the store doesn't answer.
 pub async fn append(executor: impl PgExecutor<'_>, entry: &AuditEntry) -> sqlx::Result<()> {
+    append_by(executor, entry, entry.user_id).await
+}
+
+/// Appends to the trail what `actor` did to a user; nobody: the program itself,
+/// or an operator at its command line.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn append_by(
+    executor: impl PgExecutor<'_>,
+    entry: &AuditEntry,
+    actor: Option<Uuid>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO audit_log (id, at, event, user_id, actor_id, session_id, ip, user_agent, subject, detail)
-         VALUES ($1, $2, $3, $4, $4, $5, $6::text::inet, $7, $8, $9)",
+         VALUES ($1, $2, $3, $4, $10, $5, $6::text::inet, $7, $8, $9)",
         entry.id,
         entry.at,
         entry.event.as_str(),
@@ -79,6 +147,7 @@ pub async fn append(executor: impl PgExecutor<'_>, entry: &AuditEntry) -> sqlx::
         entry.user_agent,
         entry.subject,
         entry.detail,
+        actor,
     )
     .execute(executor)
     .await

@@ -1,7 +1,9 @@
 //! What people sign in with.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::identity::{
@@ -10,7 +12,8 @@ use crate::identity::{
 };
 
 /// Whether a user may sign in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "user_status", rename_all = "snake_case")]
 pub enum UserStatus {
     /// Yes.
@@ -25,6 +28,20 @@ pub enum UserStatus {
     Erased,
 }
 
+impl UserStatus {
+    /// As it stands in the audit trail.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Blocked => "blocked",
+            Self::Deactivated => "deactivated",
+            Self::Deleted => "deleted",
+            Self::Erased => "erased",
+        }
+    }
+}
+
 /// A user, as far as signing in needs it.
 #[derive(Debug, Clone)]
 pub struct Credentials {
@@ -34,8 +51,22 @@ pub struct Credentials {
     pub role: Role,
     /// Whether the user may sign in.
     pub status: UserStatus,
+    /// Until when a deactivated user comes back by signing in.
+    pub return_until: Option<DateTime<Utc>>,
     /// The stored hash, when there is a password.
     pub password: Option<String>,
+}
+
+impl Credentials {
+    /// Whether the right proof lets the user in.
+    #[must_use]
+    pub fn may_sign_in(&self, now: DateTime<Utc>) -> bool {
+        match self.status {
+            UserStatus::Active => true,
+            UserStatus::Deactivated => self.return_until.is_some_and(|until| now < until),
+            UserStatus::Blocked | UserStatus::Deleted | UserStatus::Erased => false,
+        }
+    }
 }
 
 /// Finds who has this identifier. An address counts only once it was verified.
@@ -54,7 +85,8 @@ pub async fn find(
     };
     sqlx::query_as!(
         Credentials,
-        r#"SELECT u.id AS user_id, u.role AS "role: Role", u.status AS "status: UserStatus", c.password AS "password?"
+        r#"SELECT u.id AS user_id, u.role AS "role: Role", u.status AS "status: UserStatus",
+                  u.return_until, c.password AS "password?"
            FROM users u LEFT JOIN credentials c ON c.user_id = u.id
            WHERE u.deleted_at IS NULL
              AND (u.email_canonical = $1 AND u.email_verified_at IS NOT NULL
@@ -138,6 +170,30 @@ pub async fn set_password(
     .map(drop)
 }
 
+/// Replaces a password's hash, if it is still the one before. Sign-ins of the
+/// user wait for the transaction's end.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn change_password(
+    executor: impl PgExecutor<'_>,
+    user_id: Uuid,
+    before: &str,
+    hash: &str,
+    at: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE credentials SET password = $3, changed_at = $4 WHERE user_id = $1 AND password = $2",
+        user_id,
+        before,
+        hash,
+        at,
+    )
+    .execute(executor)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Replaces a hash by one with today's parameters, unless the password was
 /// changed meanwhile.
 ///
@@ -158,6 +214,45 @@ pub async fn rehash(
     .execute(executor)
     .await
     .map(drop)
+}
+
+/// Finds the credentials of a user who may use them.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn of(executor: impl PgExecutor<'_>, user_id: Uuid) -> sqlx::Result<Option<Credentials>> {
+    sqlx::query_as!(
+        Credentials,
+        r#"SELECT u.id AS user_id, u.role AS "role: Role", u.status AS "status: UserStatus",
+                  u.return_until, c.password AS "password?"
+           FROM users u LEFT JOIN credentials c ON c.user_id = u.id
+           WHERE u.id = $1 AND u.status = 'active'"#,
+        user_id,
+    )
+    .fetch_optional(executor)
+    .await
+}
+
+/// The user's role, if they may sign in and have this hash still: checking a
+/// password takes time, in which it may be changed. Waits for a change that is
+/// under way, and makes the next one wait for the transaction's end.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn still_good(
+    executor: impl PgExecutor<'_>,
+    user_id: Uuid,
+    hash: &str,
+) -> sqlx::Result<Option<Role>> {
+    sqlx::query_scalar!(
+        r#"SELECT u.role AS "role: Role" FROM users u JOIN credentials c ON c.user_id = u.id
+           WHERE u.id = $1 AND u.status = 'active' AND c.password = $2
+           FOR NO KEY UPDATE OF u FOR SHARE OF c"#,
+        user_id,
+        hash,
+    )
+    .fetch_optional(executor)
+    .await
 }
 
 /// Writes down when a user signed in last.

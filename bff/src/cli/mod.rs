@@ -4,6 +4,7 @@ mod check;
 mod dead_letters;
 mod keys;
 mod serve;
+mod users;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -34,9 +35,12 @@ enum Command {
         #[command(subcommand)]
         task: Option<Task>,
     },
-    /// Make and list the keys that sign tokens.
+    /// Make, change, list and take away the keys that sign tokens.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Change users without the API.
+    #[command(subcommand)]
+    Users(users::Command),
     /// Look at the messages that no consumer could handle.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
@@ -85,7 +89,8 @@ impl Cli {
             Command::Worker {
                 task: Some(Task::Reconcile),
             } => serve::reconcile(&settings()?, clock).await,
-            Command::Keys(command) => keys::run(command, &*clock),
+            Command::Keys(command) => keys::run(command, &*clock, settings),
+            Command::Users(command) => users::run(command, &settings()?, clock).await,
             Command::DeadLetters(command) => dead_letters::run(command, &settings()?).await,
             Command::Openapi => check::print(&crate::edge::router::openapi()?),
             Command::CheckConfig { variables: true } => check::variables(),

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::check::print;
 use crate::{
-    app::{AppState, master_key},
+    app::{AppState, http_client, master_key},
     config::{EnvironmentKind, Settings},
     edge,
     events::{ledger::Ledger, worker::Worker},
@@ -114,21 +114,6 @@ pub(super) async fn reconcile(settings: &Settings, clock: SharedClock) -> anyhow
 fn worker_readiness(worker: &Worker) -> ops::Readiness {
     let (pool, nats) = (worker.pool.clone(), worker.nats.clone());
     crate::app::with_stores(ops::Readiness::default(), &pool, &nats)
-}
-
-/// The client of every outgoing call but those to the orders service.
-fn http_client() -> anyhow::Result<reqwest::Client> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that builds the client"
-    )]
-    let client = reqwest::Client::builder()
-        .connect_timeout(Duration::from_secs(2))
-        .timeout(Duration::from_secs(10))
-        .redirect(reqwest::redirect::Policy::none())
-        .pool_max_idle_per_host(8)
-        .build()?;
-    Ok(client)
 }
 
 /// What every long-running command begins with.

@@ -2,12 +2,12 @@
 
 use std::{any::Any, time::Duration};
 
-use axum::{Router, body::Body, response::Response};
+use axum::{Router, body::Body, middleware::from_fn_with_state, response::Response};
 use http::{HeaderName, HeaderValue, Method, header};
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 
-use super::{error::ApiError, observe::Observe, request_id, shed::Shed};
+use super::{credentials, error::ApiError, observe::Observe, request_id, shed::Shed};
 use crate::app::AppState;
 
 /// Puts the layers around the routes.
@@ -25,7 +25,10 @@ pub fn around(router: Router, state: &AppState) -> Router {
             .layer(Shed::new(
                 state.settings.http.max_in_flight,
                 state.readiness.overloaded(),
-            )),
+            ))
+            // Two proofs at once, and the cookie where another site could have
+            // sent it, are refused on every route.
+            .layer(from_fn_with_state(state.clone(), credentials::guard)),
     )
 }
 

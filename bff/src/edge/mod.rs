@@ -2,6 +2,7 @@
 
 pub mod authenticate;
 pub mod client_address;
+pub mod credentials;
 pub mod csrf;
 pub mod error;
 pub mod extract;

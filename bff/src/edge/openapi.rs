@@ -9,7 +9,7 @@ use utoipa::{
 };
 
 use super::{
-    authenticate::SESSION_COOKIE,
+    credentials::SESSION_COOKIE,
     error::{FieldError, Problem},
 };
 

@@ -53,6 +53,8 @@ codes! {
         "The caller is known and may not do this.";
     Csrf = "csrf", FORBIDDEN, "The request could come from another site",
         "A request that changes something with the session cookie needs the header `X-CSRF: 1`, an `Origin` that is allowed, and must not come from another site.";
+    StepUpRequired = "step_up_required", FORBIDDEN, "Prove again who you are",
+        "What the request wants is done only within ten minutes of a sign-in or a step-up. `POST /v1/auth/step-up` with the password or a code, then send the request again.";
     NotFound = "not_found", NOT_FOUND, "There is no such thing",
         "Nothing is here, or nothing that the caller may see.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Not with this method",
@@ -69,6 +71,12 @@ codes! {
         "Send `Content-Type: application/json`, in UTF-8.";
     InvalidCode = "invalid_code", UNPROCESSABLE_ENTITY, "This code is not right",
         "The one-time code is wrong, used, expired, or was never sent; the answer is the same for all of these. Ask for a new one.";
+    UserDeleted = "user_deleted", UNPROCESSABLE_ENTITY, "The user was deleted",
+        "A user who asked to be deleted stays so: role and status can't be changed any more.";
+    ObligationsRemain = "obligations_remain", UNPROCESSABLE_ENTITY, "Something is still open",
+        "A user can't be deleted while money is in an account or set aside, or while an order waits for its payment. `errors[].code` names what is in the way: `balance`, `hold` or `open_order`.";
+    LastSignInMethod = "last_sign_in_method", UNPROCESSABLE_ENTITY, "The last way to sign in stays",
+        "Without this the user could never sign in again. Add another address, a password or a provider first.";
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "This key belongs to another request",
         "The `Idempotency-Key` was used for a request with another content. A key stands for one request; choose a new one.";
     InsufficientFunds = "insufficient_funds", UNPROCESSABLE_ENTITY, "There isn't enough money",

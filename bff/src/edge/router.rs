@@ -16,8 +16,8 @@ use super::{
 use crate::{
     app::AppState,
     handlers::{
-        accounts, auth, items, me, orders, pages, screens, sessions, statement, transfers,
-        well_known,
+        accounts, admin, auth, codes, export, identities, items, life, me, oauth, orders, pages,
+        passwords, screens, sessions, statement, transfers, well_known,
     },
     limits::Class,
 };
@@ -57,15 +57,31 @@ pub fn openapi() -> anyhow::Result<String> {
 
 #[rustfmt::skip]
 fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
-    let codes = OpenApiRouter::new()
-        .routes(routes!(auth::verify_code));          // POST   /v1/auth/verify-code
+    let code_sends = OpenApiRouter::new()
+        .routes(routes!(codes::verify_code))          // POST   /v1/auth/verify-code
+        .routes(routes!(passwords::reset));           // POST   /v1/auth/reset-password
     let sign_in = OpenApiRouter::new()
         .routes(routes!(auth::register))              // POST   /v1/auth/register
         .routes(routes!(auth::login))                 // POST   /v1/auth/login
-        .routes(routes!(auth::refresh));              // POST   /v1/auth/refresh
+        .routes(routes!(auth::refresh))               // POST   /v1/auth/refresh
+        .routes(routes!(codes::step_up))              // POST   /v1/auth/step-up
+        .routes(routes!(oauth::start))                // GET    /v1/auth/oauth/{provider}/start
+        .routes(routes!(oauth::exchange))             // POST   /v1/auth/oauth/exchange
+        .routes(routes!(passwords::update))           // POST   /v1/auth/update-password
+        .routes(routes!(passwords::confirm_reset));   // POST   /v1/auth/confirm-reset-password
     let writes = OpenApiRouter::new()
         .routes(routes!(auth::logout))                // POST   /v1/auth/logout
+        .routes(routes!(auth::logout_all))            // POST   /v1/auth/logout-all
+        .routes(routes!(identities::link, identities::unlink)) // POST, DELETE /v1/me/identities/{provider}
         .routes(routes!(sessions::end))               // DELETE /v1/auth/sessions/{id}
+        .routes(routes!(me::change))                  // PATCH  /v1/me
+        .routes(routes!(me::add_identifier))          // POST   /v1/me/identifiers
+        .routes(routes!(me::remove_identifier))       // DELETE /v1/me/identifiers/{kind}
+        .routes(routes!(life::deactivate))            // POST   /v1/me/deactivate
+        .routes(routes!(life::delete))                // DELETE /v1/me
+        .routes(routes!(export::export))              // GET    /v1/me/export
+        .routes(routes!(admin::change))               // PATCH  /v1/admin/users/{id}
+        .routes(routes!(admin::sign_out))             // POST   /v1/admin/users/{id}/sign-out
         .routes(routes!(accounts::open))              // POST   /v1/accounts
         .routes(routes!(accounts::rename))            // PATCH  /v1/accounts/{id}
         .routes(routes!(accounts::close))             // DELETE /v1/accounts/{id}
@@ -82,15 +98,19 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(transfers::show))             // GET    /v1/transfers/{id}
         .routes(routes!(orders::list))                // GET    /v1/orders
         .routes(routes!(orders::show))                // GET    /v1/orders/{id}
-        .routes(routes!(screens::home));              // GET    /v1/screens/home
+        .routes(routes!(screens::home))               // GET    /v1/screens/home
+        .routes(routes!(admin::users))                // GET    /v1/admin/users
+        .routes(routes!(admin::user))                 // GET    /v1/admin/users/{id}
+        .routes(routes!(admin::audit));               // GET    /v1/admin/audit
     let public = OpenApiRouter::new()
+        .routes(routes!(oauth::callback))             // GET    /v1/auth/oauth/{provider}/callback
         .routes(routes!(items::list))                 // GET    /v1/items
         .routes(routes!(items::show))                 // GET    /v1/items/{id}
         .routes(routes!(well_known::paseto_keys))     // GET    /.well-known/paseto-keys
         .routes(routes!(pages::problems))             // GET    /problems
         .routes(routes!(pages::problem));             // GET    /problems/{code}
     OpenApiRouter::with_openapi(Document::openapi())
-        .merge(limited(codes, Class::Code, state))
+        .merge(limited(code_sends, Class::Code, state))
         .merge(limited(sign_in, Class::Auth, state))
         .merge(limited(writes, Class::Write, state))
         .merge(limited(reads, Class::Read, state))

@@ -14,7 +14,8 @@ use platform::{
 use proto::events::{
     AccountUpdated, Event, HoldCaptured, HoldExpired, HoldPlaced, HoldReleased, ItemDeleted,
     ItemUpdated, OrderCancelled, OrderCreated, OrderExpired, OrderFulfilled, OrderPaid,
-    SessionRevoked, TransferPosted, UserRegistered, UserUpdated,
+    SessionRevoked, TransferPosted, UserDeactivated, UserDeletionRequested, UserErased,
+    UserRegistered, UserUpdated,
 };
 use tokio::sync::Notify;
 
@@ -71,6 +72,11 @@ fn scopes(delivery: &Delivery) -> Vec<Invalidate> {
     match delivery.event_type.as_str() {
         UserRegistered::SUBJECT => read(delivery, |e: UserRegistered| vec![User(e.user_id)]),
         UserUpdated::SUBJECT => read(delivery, |e: UserUpdated| vec![User(e.user_id)]),
+        UserDeactivated::SUBJECT => read(delivery, |e: UserDeactivated| vec![User(e.user_id)]),
+        UserDeletionRequested::SUBJECT => {
+            read(delivery, |e: UserDeletionRequested| vec![User(e.user_id)])
+        }
+        UserErased::SUBJECT => read(delivery, |e: UserErased| vec![User(e.user_id)]),
         // Sessions aren't cached; revocation has its own way.
         SessionRevoked::SUBJECT => Vec::new(),
         TransferPosted::SUBJECT => read(delivery, |e: TransferPosted| {

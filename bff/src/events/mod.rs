@@ -4,6 +4,7 @@
 //! and checks the books, [`dead_letters`] shows an operator what failed.
 
 pub mod dead_letters;
+pub mod erasure;
 pub mod invalidation;
 pub mod ledger;
 pub mod settings;

@@ -7,7 +7,7 @@ use platform::{
 };
 use sqlx::PgPool;
 
-use super::{SOURCE, ledger::Ledger, settings::EventSettings};
+use super::{SOURCE, erasure, ledger::Ledger, settings::EventSettings};
 use crate::{
     accounts::{audit, idempotency},
     notify::Notifier,
@@ -59,6 +59,7 @@ impl Worker {
             }
             let now = self.clock.now();
             inbox::sweep(&self.pool, now - self.settings.inbox_retention_s.delta()).await?;
+            erasure::erase_due(&self.pool, &self.clock).await?;
             let kept = self.settings.idempotency_retention_s.delta();
             idempotency::sweep(&self.pool, now - kept).await?;
             audit::sweep(&self.pool, now - self.settings.audit_retention_s.delta()).await?;

@@ -1,4 +1,4 @@
-//! Codes, registration, sign-in, refresh, sign-out.
+//! Registration, sign-in, refresh, sign-out.
 
 use axum::{
     Json,
@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::me::born;
 use crate::{
     accounts::users::{self, User},
     app::AppState,
@@ -17,29 +18,16 @@ use crate::{
         authenticate::{no_session_cookie, session_cookie},
         csrf,
         error::{ApiError, FieldError},
-        extract::{Body, JsonOrForm, Name},
+        extract::{BirthDate, Body, JsonOrForm, Name},
     },
     identity::{
         Caller,
-        code::Purpose,
         identifier::{Address, Identifier, Password, Username},
         session::{Device, Mode, Proof, TokenPair},
         sign_in::{Registration, SignedIn},
     },
     request,
 };
-
-request! {
-    /// Asks for a one-time code.
-    #[derive(ToSchema)]
-    pub struct CodeRequest {
-        /// An e-mail address or a phone number.
-        #[schema(example = "ann@example.com")]
-        identifier: String,
-        /// What the code is for.
-        purpose: Purpose,
-    }
-}
 
 request! {
     /// Registers whoever owns an address.
@@ -61,7 +49,8 @@ request! {
         #[schema(value_type = Option<String>)]
         username: Option<Username>,
         /// When the user was born.
-        birth_date: Option<chrono::NaiveDate>,
+        #[schema(value_type = Option<chrono::NaiveDate>)]
+        birth_date: Option<BirthDate>,
         /// How the client wants to hold the session.
         mode: Mode,
     }
@@ -89,15 +78,6 @@ request! {
         /// The refresh token that was given last.
         refresh_token: String,
     }
-}
-
-/// A code is on its way, if it may be.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CodeSent {
-    /// Seconds until the code is worth nothing.
-    expires_in: i64,
-    /// Seconds until another may be asked for.
-    resend_after: i64,
 }
 
 /// A session's tokens.
@@ -139,28 +119,6 @@ impl From<TokenPair> for TokenAnswer {
     }
 }
 
-/// Send a one-time code.
-///
-/// The answer is the same whether or not anyone is known by the address.
-#[utoipa::path(post, path = "/v1/auth/verify-code", tag = "identity", request_body = CodeRequest,
-    responses((status = 202, body = CodeSent)))]
-pub async fn verify_code(
-    State(state): State<AppState>,
-    device: Device,
-    Body(request): Body<CodeRequest>,
-) -> Result<(StatusCode, Json<CodeSent>), ApiError> {
-    let address = address(&state, &request.identifier)?;
-    let sent = state
-        .sign_in
-        .send_code(&address, request.purpose, &device)
-        .await?;
-    let answer = CodeSent {
-        expires_in: sent.expires_in.num_seconds(),
-        resend_after: sent.resend_after.num_seconds(),
-    };
-    Ok((StatusCode::ACCEPTED, Json(answer)))
-}
-
 /// Register with a code that was sent to an address.
 #[utoipa::path(post, path = "/v1/auth/register", tag = "identity", request_body = RegisterRequest,
     responses((status = 201, body = SessionAnswer)))]
@@ -171,13 +129,14 @@ pub async fn register(
     Body(request): Body<RegisterRequest>,
 ) -> Result<Response, ApiError> {
     check_source(&state, &headers, request.mode)?;
+    let birth_date = request.birth_date.map(|date| born(&state, date));
     let registration = Registration {
         address: address(&state, &request.identifier)?,
         code: request.code,
         password: request.password,
         full_name: request.full_name.0,
         username: request.username,
-        birth_date: request.birth_date,
+        birth_date: birth_date.transpose()?,
     };
     let signed_in = state
         .sign_in
@@ -229,14 +188,28 @@ pub async fn logout(
     device: Device,
 ) -> Result<Response, ApiError> {
     state.sign_in.logout(&caller, &device).await?;
-    Ok((
-        StatusCode::NO_CONTENT,
-        [(header::SET_COOKIE, no_session_cookie())],
-    )
-        .into_response())
+    Ok(signed_out())
 }
 
-fn address(state: &AppState, text: &str) -> Result<Address, ApiError> {
+/// End every session of the caller.
+#[utoipa::path(post, path = "/v1/auth/logout-all", tag = "identity", responses((status = 204)))]
+pub async fn logout_all(
+    State(state): State<AppState>,
+    caller: Caller,
+    device: Device,
+) -> Result<Response, ApiError> {
+    state.sign_in.logout_all(&caller, &device).await?;
+    Ok(signed_out())
+}
+
+/// The session is over: a browser forgets its cookie.
+pub(super) fn signed_out() -> Response {
+    let forget = [(header::SET_COOKIE, no_session_cookie())];
+    (StatusCode::NO_CONTENT, forget).into_response()
+}
+
+/// An address of a request, which stands in its field `identifier`.
+pub(super) fn address(state: &AppState, text: &str) -> Result<Address, ApiError> {
     Address::parse(text, state.region).map_err(|error| bad_identifier(&error))
 }
 
@@ -253,7 +226,7 @@ fn check_source(state: &AppState, headers: &HeaderMap, mode: Mode) -> Result<(),
     }
 }
 
-async fn session_answer(
+pub(super) async fn session_answer(
     state: &AppState,
     status: StatusCode,
     signed_in: SignedIn,

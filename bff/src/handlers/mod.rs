@@ -1,12 +1,19 @@
 //! HTTP in, HTTP out: one file per resource.
 
 pub mod accounts;
+pub mod admin;
 pub mod auth;
+pub mod codes;
 pub mod cursor;
+pub mod export;
+pub mod identities;
 pub mod items;
+pub mod life;
 pub mod me;
+pub mod oauth;
 pub mod orders;
 pub mod pages;
+pub mod passwords;
 pub mod screens;
 pub mod sessions;
 pub mod statement;
@@ -24,7 +31,7 @@ use crate::{
         error::{ApiError, Code, FieldError},
         extract::IfNoneMatch,
     },
-    identity,
+    identity::{self, oauth::Failure, password::Weakness},
     screens::strong_etag,
     upstream::{CallError, Violation},
 };
@@ -53,15 +60,22 @@ impl From<identity::Error> for ApiError {
             Error::InvalidCredentials => Self::new(Code::InvalidCredentials),
             Error::Unauthenticated | Error::Stolen { .. } => Self::new(Code::Unauthenticated),
             Error::InvalidCode => Self::new(Code::InvalidCode),
+            Error::StepUpRequired => Self::new(Code::StepUpRequired),
+            Error::LastSignInMethod => Self::new(Code::LastSignInMethod),
             Error::NotFound => Self::new(Code::NotFound),
-            Error::Weak(weaknesses) => Self::invalid(
-                weaknesses
-                    .into_iter()
-                    .map(|weakness| {
-                        FieldError::new("/password", weakness.code(), weakness.detail())
-                    })
+            Error::Forbidden => Self::new(Code::Forbidden),
+            Error::Gone => Self::new(Code::UserDeleted),
+            Error::StillOpen(all) => Self::new(Code::ObligationsRemain).errors(
+                all.into_iter()
+                    .map(|one| FieldError::new("", one.code(), one.detail()))
                     .collect(),
             ),
+            Error::Weak(field, weaknesses) => {
+                let fault = |weakness: Weakness| {
+                    FieldError::new(format!("/{field}"), weakness.code(), weakness.detail())
+                };
+                Self::invalid(weaknesses.into_iter().map(fault).collect())
+            }
             Error::Taken(fields) => Self::new(Code::Conflict).errors(
                 fields
                     .into_iter()
@@ -87,6 +101,20 @@ impl From<sqlx::Error> for ApiError {
             Self::unavailable("accounts store", error)
         } else {
             Self::internal(error)
+        }
+    }
+}
+
+/// What a provider refuses, as an answer.
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Denied => Self::new(Code::Forbidden),
+            Failure::Unavailable(error) => error.into(),
+            Failure::Answer(reason) => Self::unavailable("identity provider", reason),
+            Failure::Refused => Self::new(Code::InvalidCredentials),
+            Failure::Taken => Self::new(Code::Conflict),
+            Failure::Identity(error) => error.into(),
         }
     }
 }

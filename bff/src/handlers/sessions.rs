@@ -46,7 +46,7 @@ pub struct SessionList {
 }
 
 impl SessionView {
-    fn new(session: Session, current: Uuid) -> Self {
+    pub(super) fn new(session: Session, current: Uuid) -> Self {
         Self {
             id: session.id,
             mode: session.mode,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use platform::{clock::SharedClock, redis::Redis};
 use sqlx::PgPool;
+use uuid::Uuid;
 
 use super::{
     error::Error,
@@ -14,7 +15,10 @@ use super::{
     settings::CodeSettings,
     store::codes::{self, CodeKeys, Taken},
 };
-use crate::notify::{self, Message, Sealer};
+use crate::{
+    accounts::contacts::Contact,
+    notify::{self, Language, Message, Sealer},
+};
 
 /// What a code is good for. A code for one purpose is worth nothing for another.
 #[derive(
@@ -24,14 +28,31 @@ use crate::notify::{self, Message, Sealer};
 pub enum Purpose {
     /// To register with this address.
     Registration,
+    /// To choose another password without the one before.
+    ResetPassword,
+    /// To add this address to an account.
+    AddIdentifier,
+    /// To prove again who is signed in.
+    StepUp,
 }
 
 impl Purpose {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [
+        Self::Registration,
+        Self::ResetPassword,
+        Self::AddIdentifier,
+        Self::StepUp,
+    ];
+
     /// As it is stored and sent.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Registration => "registration",
+            Self::ResetPassword => "reset_password",
+            Self::AddIdentifier => "add_identifier",
+            Self::StepUp => "step_up",
         }
     }
 }
@@ -85,12 +106,25 @@ impl Codes {
         }
     }
 
-    /// Sends a code. Nothing in the answer tells whether anyone has the address.
+    /// How long a code is good.
+    #[must_use]
+    pub fn lifetime(&self) -> TimeDelta {
+        self.settings.lifetime_s.delta()
+    }
+
+    /// Sends a code. When it is not for the address's owner, nobody gets it, and
+    /// the same work is done: nothing tells whether anyone has the address.
     ///
     /// # Errors
     /// [`Error::TooOften`] within the limits of one identifier;
     /// when Redis or the outbox doesn't answer.
-    pub async fn send(&self, address: &Address, purpose: Purpose) -> Result<Sent, Error> {
+    pub async fn send(
+        &self,
+        address: &Address,
+        purpose: Purpose,
+        is_for_owner: bool,
+        language: Language,
+    ) -> Result<Sent, Error> {
         let now = self.clock.now();
         let code = six_digits();
         let mac = self.mac(address, purpose, &code);
@@ -106,9 +140,14 @@ impl Codes {
         if wait > 0 {
             return Err(Error::TooOften(Duration::from_millis(wait)));
         }
-        let lifetime = self.settings.lifetime_s.delta();
-        if self.is_within_budget(address).await? {
-            let message = Message::code(address, purpose, code, now + lifetime);
+        let lifetime = self.lifetime();
+        if self.is_within_budget(address, is_for_owner).await? {
+            let message = Message::code(address, purpose, code, now + lifetime, language);
+            let message = if is_for_owner {
+                message
+            } else {
+                message.decoy()
+            };
             notify::enqueue(&self.pool, &self.sealer, &message, &*self.clock).await?;
         }
         Ok(Sent {
@@ -153,6 +192,37 @@ impl Codes {
         }
     }
 
+    /// Voids every open code of a user. What was sent and guessed still counts.
+    ///
+    /// # Errors
+    /// When Redis doesn't answer.
+    pub async fn void_all(&self, contact: &Contact) -> Result<(), Error> {
+        let of_address =
+            |address: Address| Purpose::ALL.map(|purpose| self.keys(&address, purpose));
+        let all: Vec<CodeKeys> = contact.addresses().flat_map(of_address).collect();
+        Ok(codes::void(&self.redis, &all).await?)
+    }
+
+    /// Remembers which of a user's addresses the last code to step up went to.
+    ///
+    /// # Errors
+    /// When Redis doesn't answer.
+    pub async fn note_step_up(&self, user_id: Uuid, address: &Address) -> Result<(), Error> {
+        let lifetime = self.settings.lifetime_s.millis();
+        let kind = address.kind();
+        Ok(codes::note_step_up(&self.redis, user_id, kind, lifetime).await?)
+    }
+
+    /// The address that it went to, if the user still has it.
+    ///
+    /// # Errors
+    /// When Redis doesn't answer.
+    pub async fn step_up_address(&self, contact: &Contact) -> Result<Option<Address>, Error> {
+        let noted = codes::step_up_address(&self.redis, contact.user_id).await?;
+        let is_noted = |address: &Address| noted.as_deref() == Some(address.kind());
+        Ok(contact.addresses().find(is_noted))
+    }
+
     fn keys(&self, address: &Address, purpose: Purpose) -> CodeKeys {
         let owner = keyed_hash(&self.key, &[b"owner", address.canonical().as_bytes()]);
         CodeKeys::new(&self.redis, purpose.as_str(), &hex(&owner[..16]))
@@ -174,10 +244,15 @@ impl Codes {
     /// Messages to phones cost money, and premium numbers earn it for someone:
     /// countries and a day's messages are bounded. Beyond that nothing is sent,
     /// which the one who asked isn't told.
-    async fn is_within_budget(&self, address: &Address) -> Result<bool, Error> {
+    ///
+    /// # Errors
+    /// When Redis doesn't answer.
+    pub async fn is_within_budget(&self, address: &Address, is_real: bool) -> Result<bool, Error> {
         let refused = match address {
             Address::Email(_) => None,
-            Address::Phone(phone) => self.sms_refusal(phone).await?,
+            // What nobody gets is counted as well, for the sake of time, but apart.
+            Address::Phone(phone) if is_real => self.sms_refusal("sms", phone).await?,
+            Address::Phone(phone) => self.sms_refusal("no-sms", phone).await?,
         };
         if let Some(reason) = refused {
             metrics::counter!("codes_not_sent_total", "reason" => reason).increment(1);
@@ -186,18 +261,23 @@ impl Codes {
         Ok(refused.is_none())
     }
 
-    async fn sms_refusal(&self, phone: &Phone) -> Result<Option<&'static str>, Error> {
+    async fn sms_refusal(
+        &self,
+        budget: &str,
+        phone: &Phone,
+    ) -> Result<Option<&'static str>, Error> {
         let country = phone.country_code();
         let allowed = &self.settings.sms_countries.0;
         if !allowed.is_empty() && !allowed.contains(&country) {
             return Ok(Some("country"));
         }
         let day = self.clock.now().date_naive().to_string();
-        let in_country = codes::count_message(&self.redis, &format!("sms:{country}"), &day).await?;
+        let in_country = format!("{budget}:{country}");
+        let in_country = codes::count_message(&self.redis, &in_country, &day).await?;
         if in_country > self.settings.sms_per_country_per_day {
             return Ok(Some("country_budget"));
         }
-        let in_all = codes::count_message(&self.redis, "sms", &day).await?;
+        let in_all = codes::count_message(&self.redis, budget, &day).await?;
         Ok((in_all > self.settings.sms_per_day).then_some("budget"))
     }
 }

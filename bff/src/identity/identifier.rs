@@ -93,6 +93,18 @@ impl Phone {
         })
     }
 
+    /// Reads a number as it is stored.
+    ///
+    /// # Errors
+    /// [`IdentifierError::Phone`].
+    pub fn stored(e164: &str) -> Result<Self, IdentifierError> {
+        let number = phonenumber::parse(None, e164).map_err(|_| IdentifierError::Phone)?;
+        Ok(Self {
+            number: e164.to_owned(),
+            country_code: number.code().value(),
+        })
+    }
+
     /// `+14155550123`
     #[must_use]
     pub fn e164(&self) -> &str {
@@ -190,6 +202,23 @@ impl Address {
             Self::Email(email) => email.canonical(),
             Self::Phone(phone) => phone.e164(),
         }
+    }
+
+    /// `email` or `phone`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Email(_) => "email",
+            Self::Phone(_) => "phone",
+        }
+    }
+
+    /// What everyone may know who knows the address.
+    #[must_use]
+    pub fn known(&self) -> Vec<String> {
+        let whole = self.canonical();
+        let local = whole.split_once('@').map(|(local, _)| local.to_owned());
+        local.into_iter().chain([whole.to_owned()]).collect()
     }
 
     /// What may stand in logs and the audit trail: `a***@example.com`, `+1***23`.

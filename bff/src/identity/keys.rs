@@ -1,7 +1,7 @@
 //! The keys that tokens are signed with, and the secrets derived from the
 //! master key.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -12,81 +12,10 @@ use platform::{
     config::Secret,
     paseto::{PublicKeys, SKEW, SigningKey, VerifyingKeys},
 };
-use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-/// One key in the key file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StoredKey {
-    /// PASERK key id, for people who read the file.
-    pub kid: String,
-    /// PASERK: `k4.secret.…`
-    pub secret: String,
-    /// It signs from here on.
-    pub not_before: DateTime<Utc>,
-    /// Its tokens are worth nothing from here on.
-    pub not_after: DateTime<Utc>,
-}
-
-/// The key file: readable by the edge alone.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyFile {
-    /// In the order of their making.
-    pub keys: Vec<StoredKey>,
-}
-
-impl KeyFile {
-    /// Reads the file.
-    ///
-    /// # Errors
-    /// When it can't be read or holds something else.
-    pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read(path).with_context(|| format!("{}", path.display()))?;
-        serde_json::from_slice(&text).with_context(|| format!("{}", path.display()))
-    }
-
-    /// Every key, ready to sign.
-    ///
-    /// # Errors
-    /// When one of them is no key.
-    pub fn signing_keys(&self) -> anyhow::Result<Vec<SigningKey>> {
-        self.keys
-            .iter()
-            .map(|key| {
-                SigningKey::from_paserk(&key.secret, key.not_before, key.not_after)
-                    .with_context(|| key.kid.clone())
-            })
-            .collect()
-    }
-
-    /// The public halves, as they are published.
-    ///
-    /// # Errors
-    /// When one of them is no key.
-    pub fn public_keys(&self) -> anyhow::Result<PublicKeys> {
-        let keys = self.signing_keys()?;
-        Ok(PublicKeys {
-            keys: keys.iter().map(|key| key.public().clone()).collect(),
-        })
-    }
-
-    /// Adds a key that signs from `from` on, for `lifetime`.
-    ///
-    /// # Errors
-    /// When the system gives no randomness.
-    pub fn generate(&mut self, from: DateTime<Utc>, lifetime: TimeDelta) -> anyhow::Result<()> {
-        let key = SigningKey::generate(from, from + lifetime)?;
-        self.keys.push(StoredKey {
-            kid: key.public().kid.clone(),
-            secret: key.to_paserk()?,
-            not_before: from,
-            not_after: from + lifetime,
-        });
-        Ok(())
-    }
-}
+use super::key_file::signer;
+pub use super::key_file::{KeyFile, KeyState, Rotation, StoredKey};
 
 /// The keys in use. Cloning shares them; [`KeyRing::replace`] changes them for
 /// everyone.
@@ -115,24 +44,20 @@ impl KeyRing {
     /// # Errors
     /// When one of them is no key; then nothing changes.
     pub fn replace(&self, file: &KeyFile) -> anyhow::Result<()> {
-        let keys = file.signing_keys()?;
-        self.verifying.replace(&file.public_keys()?)?;
+        let (keys, public) = (file.signing_keys()?, file.public_keys()?);
+        // In this order: whoever sees the new generation signs with a new key.
         self.signing.store(Arc::new(keys));
-        Ok(())
+        self.verifying.replace(&public)
     }
 
     /// The key to sign with: the youngest that is good for the whole life of
     /// a token made now.
     #[must_use]
     pub fn signing_key(&self, now: DateTime<Utc>, token_lifetime: TimeDelta) -> Option<SigningKey> {
-        self.signing
-            .load()
-            .iter()
-            .filter(|key| {
-                key.public().not_before <= now && now + token_lifetime <= key.public().not_after
-            })
-            .max_by_key(|key| key.public().not_before)
-            .cloned()
+        let keys = self.signing.load();
+        let times = keys.iter().map(SigningKey::public);
+        let times = times.map(|key| (key.not_before, key.not_after));
+        signer(times, now, token_lifetime).map(|place| keys[place].clone())
     }
 
     /// The keys that verify.

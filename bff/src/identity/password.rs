@@ -4,6 +4,8 @@
 //! hash takes a core and 19 MiB, so only as many run as there are cores, and
 //! only so many wait: beyond that a request is refused rather than queued.
 
+mod policy;
+
 use std::{num::NonZero, sync::Arc};
 
 use argon2::{
@@ -14,54 +16,12 @@ use tokio::sync::Semaphore;
 
 use super::{identifier::Password, settings::PasswordSettings};
 
+pub use policy::Weakness;
+
 /// Too many hashes are waiting already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many passwords are being hashed")]
 pub struct Busy;
-
-/// A rule that a new password breaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weakness {
-    /// Fewer than [`MIN_LENGTH`] characters.
-    TooShort,
-    /// More than [`MAX_LENGTH`] characters.
-    TooLong,
-    /// It would be guessed soon.
-    Guessable,
-    /// It holds something that everyone knows about its owner.
-    ContainsIdentity,
-}
-
-/// The fewest characters of a password.
-pub const MIN_LENGTH: usize = 8;
-/// The most characters of a password.
-pub const MAX_LENGTH: usize = 128;
-
-impl Weakness {
-    /// For programs.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::TooShort => "too_short",
-            Self::TooLong => "too_long",
-            Self::Guessable => "too_guessable",
-            Self::ContainsIdentity => "contains_identity",
-        }
-    }
-
-    /// For people.
-    #[must_use]
-    pub const fn detail(self) -> &'static str {
-        match self {
-            Self::TooShort => "a password has 8 characters at least",
-            Self::TooLong => "a password has 128 characters at most",
-            Self::Guessable => {
-                "this password is too easily guessed; several unrelated words are better"
-            }
-            Self::ContainsIdentity => "a password must not contain your name, user name or address",
-        }
-    }
-}
 
 /// Hashes and checks passwords, within bounds. Cloning shares the bounds.
 #[derive(Clone)]
@@ -121,7 +81,7 @@ impl Hasher {
     ) -> Result<Result<String, Vec<Weakness>>, Busy> {
         let (argon, min_score) = (self.argon.clone(), self.min_score);
         self.run(move || {
-            let broken = weaknesses(password.expose(), &known, min_score);
+            let broken = policy::weaknesses(password.expose(), &known, min_score);
             if !broken.is_empty() {
                 return Err(broken);
             }
@@ -217,53 +177,9 @@ fn hash(argon: &Argon2<'_>, password: &str) -> anyhow::Result<String> {
         .map_err(|error| anyhow::anyhow!("Argon2: {error}"))
 }
 
-fn weaknesses(password: &str, known: &[String], min_score: u8) -> Vec<Weakness> {
-    let length = password.chars().count();
-    if length < MIN_LENGTH {
-        return vec![Weakness::TooShort];
-    }
-    if length > MAX_LENGTH {
-        return vec![Weakness::TooLong];
-    }
-    let mut broken = Vec::new();
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    if u8::from(zxcvbn::zxcvbn(password, &known).score()) < min_score {
-        broken.push(Weakness::Guessable);
-    }
-    let lower = password.to_lowercase();
-    let is_telling =
-        |text: &&str| text.chars().count() >= 4 && lower.contains(&text.to_lowercase());
-    if known.iter().any(is_telling) {
-        broken.push(Weakness::ContainsIdentity);
-    }
-    broken
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn of(password: &str) -> Vec<Weakness> {
-        weaknesses(
-            password,
-            &[
-                "ann.lee@example.com".into(),
-                "Ann Lee".into(),
-                "annlee".into(),
-            ],
-            2,
-        )
-    }
-
-    #[test]
-    fn each_rule_is_named() {
-        assert_eq!(of("short"), [Weakness::TooShort]);
-        assert_eq!(of(&"x".repeat(129)), [Weakness::TooLong]);
-        assert_eq!(of("password1"), [Weakness::Guessable]);
-        assert!(of("annlee-7Kq!vX").contains(&Weakness::ContainsIdentity));
-        assert_eq!(of("plum orbit cello 9"), []);
-        assert_eq!(of("пять слов без связи"), []);
-    }
 
     #[tokio::test]
     async fn a_hash_is_made_checked_and_renewed() {

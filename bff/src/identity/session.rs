@@ -1,5 +1,7 @@
 //! Sessions: opened at sign-in, proved by each request, ended by many things.
 
+mod fresh;
+
 use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -24,9 +26,20 @@ use super::{
     store::sessions::{self, Refreshed, Rotation},
     token::Tokens,
 };
+use crate::notify::Language;
 
 /// How a client holds its session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, utoipa::ToSchema, serde::Serialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    utoipa::ToSchema,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// An access token and a refresh token.
@@ -62,6 +75,8 @@ pub struct Device {
     pub ip: IpAddr,
     /// What it calls itself, 256 characters at most.
     pub user_agent: String,
+    /// The language that its user reads.
+    pub language: Language,
 }
 
 /// A session.
@@ -88,6 +103,11 @@ pub struct Session {
     /// What the client called itself.
     pub user_agent: String,
 }
+
+/// How often all sessions of a user were ended: read before a proof is checked,
+/// so that a sign-in can't outrun the change that made its proof worthless.
+#[derive(Debug, Clone, Copy, Default, serde::Serialize, serde::Deserialize)]
+pub struct Era(u64);
 
 /// What the client is given to hold.
 #[derive(Debug)]
@@ -160,16 +180,29 @@ impl Sessions {
         &self.revocations
     }
 
-    /// Opens a session.
+    /// The era in which a sign-in begins. `owner` is the user's id, or whatever
+    /// stands for a user who doesn't exist. A user who was made just now is in
+    /// the first, which is the default.
     ///
     /// # Errors
-    /// When Redis doesn't answer or nothing can be signed.
+    /// When Redis doesn't answer.
+    pub async fn era(&self, owner: &str) -> Result<Era, Error> {
+        Ok(Era(sessions::era(&self.redis, owner).await?))
+    }
+
+    /// Opens a session for someone whose proof was checked after `era` was read.
+    ///
+    /// # Errors
+    /// [`Error::InvalidCredentials`] when all of the user's sessions were ended
+    /// meanwhile: what was proved may not be good any more;
+    /// when Redis doesn't answer or nothing can be signed.
     pub async fn open(
         &self,
         user_id: Uuid,
         role: Role,
         mode: Mode,
         device: Device,
+        era: Era,
     ) -> Result<(Uuid, Proof), Error> {
         let now = self.clock.now();
         // The id tells nothing about the one before, and isn't a secret.
@@ -213,7 +246,9 @@ impl Sessions {
         };
         let most = self.settings.max_per_user;
         let keep = self.revocations.keep();
-        let displaced = sessions::create(&self.redis, &session, &digest, most, keep).await?;
+        let displaced = sessions::create(&self.redis, &session, &digest, most, keep, era.0)
+            .await?
+            .ok_or(Error::InvalidCredentials)?;
         self.tell(user_id, &displaced, now).await;
         metrics::counter!("sessions_opened_total", "mode" => mode.as_str()).increment(1);
         Ok((id, proof))

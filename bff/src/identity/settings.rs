@@ -18,6 +18,8 @@ pub struct SessionSettings {
     /// How long a displaced refresh token still returns its successor, in
     /// seconds: for answers that got lost and for tabs that refresh at once.
     pub refresh_grace_s: Seconds,
+    /// How long after a sign-in or step-up a session may do what needs one, in seconds.
+    pub fresh_s: Seconds,
 }
 
 impl Default for SessionSettings {
@@ -28,6 +30,7 @@ impl Default for SessionSettings {
             absolute_s: Seconds(30 * 24 * 3600),
             max_per_user: 10,
             refresh_grace_s: Seconds(30),
+            fresh_s: Seconds(600),
         }
     }
 }
@@ -103,6 +106,23 @@ impl Default for PasswordSettings {
             concurrency: 0,
             queue: 64,
             min_score: 2,
+        }
+    }
+}
+
+/// The life of a user.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LifeSettings {
+    /// How long a deactivated user may come back by signing in, and how long
+    /// after its deletion a user is erased, in seconds.
+    pub retention_s: Seconds,
+}
+
+impl Default for LifeSettings {
+    fn default() -> Self {
+        Self {
+            retention_s: Seconds(30 * 24 * 3600),
         }
     }
 }

@@ -1,56 +1,62 @@
 //! Signing up, signing in, signing out: the order of the steps and what each
 //! failure gives away, which is nothing.
 
-use chrono::NaiveDate;
-use platform::{clock::SharedClock, outbox, redis::Redis};
-use proto::events::UserRegistered;
+mod codes;
+mod notices;
+mod passwords;
+mod profile;
+mod registration;
+mod step_up;
+mod vouched;
+
+use platform::{clock::SharedClock, redis::Redis};
 use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{
     caller::{Caller, Role},
-    code::{Codes, Purpose, Redeemed, Sent, hex},
+    code::{Codes, hex},
     error::Error,
-    identifier::{Address, Identifier, Password, Username},
-    keys::{MasterKey, keyed_hash},
+    identifier::{Identifier, Password},
+    keys::keyed_hash,
+    life,
     password::{Hasher, Verdict},
     secret::Secret256,
-    session::{Device, Mode, Proof, Sessions, TokenPair},
-    store::attempts,
+    session::{Device, Era, Mode, Proof, Sessions, TokenPair},
+    store::attempts::{self, Outcome},
 };
-use crate::accounts::{
-    audit::{self, AuditEntry, AuditEvent},
-    credentials::{self, Credentials, NewUser, UserStatus},
+use crate::{
+    accounts::{
+        audit::{self, AuditEntry, AuditEvent},
+        credentials::{self, Credentials, UserStatus},
+    },
+    notify::{Notice, Sealer},
 };
 
-/// Signs people up and in. Cloning shares everything in it.
+pub use registration::Registration;
+pub use step_up::StepUp;
+
+/// Signs people up and in, and looks after what they sign in with. Cloning
+/// shares everything in it.
 #[derive(Debug, Clone)]
 pub struct SignIn {
-    pool: PgPool,
-    redis: Redis,
-    clock: SharedClock,
-    hasher: Hasher,
-    codes: Codes,
-    sessions: Sessions,
-    key: Secret256,
-}
-
-/// What a person registers with.
-#[derive(Debug)]
-pub struct Registration {
-    /// The address that the code was sent to.
-    pub address: Address,
-    /// The code.
-    pub code: String,
-    /// The password to be.
-    pub password: Password,
-    /// What they are called.
-    pub full_name: String,
-    /// The name to sign in with, if any.
-    pub username: Option<Username>,
-    /// When they were born, if they say.
-    pub birth_date: Option<NaiveDate>,
+    /// The accounts store.
+    pub pool: PgPool,
+    /// Failures and devices.
+    pub redis: Redis,
+    /// The clock.
+    pub clock: SharedClock,
+    /// Passwords.
+    pub hasher: Hasher,
+    /// One-time codes.
+    pub codes: Codes,
+    /// Sessions.
+    pub sessions: Sessions,
+    /// Seals notices.
+    pub sealer: Sealer,
+    /// What failures are counted by, where there is no user.
+    pub key: Secret256,
 }
 
 /// Someone who is signed in now.
@@ -62,114 +68,15 @@ pub struct SignedIn {
     pub proof: Proof,
 }
 
+/// What a check of a password brought.
+#[derive(Debug)]
+struct Judgement {
+    outcome: Outcome,
+    /// The password's hash with today's parameters, when it needs one.
+    rehashed: Option<String>,
+}
+
 impl SignIn {
-    /// Puts the parts together.
-    #[must_use]
-    pub fn new(
-        pool: PgPool,
-        redis: Redis,
-        clock: SharedClock,
-        hasher: Hasher,
-        codes: Codes,
-        sessions: Sessions,
-        master: &MasterKey,
-    ) -> Self {
-        Self {
-            pool,
-            redis,
-            clock,
-            hasher,
-            codes,
-            sessions,
-            key: master.derive("sign-in attempts"),
-        }
-    }
-
-    /// Makes a user and signs it in. The code proves that the caller owns the
-    /// address, so that "taken" tells nothing that isn't theirs to know.
-    ///
-    /// # Errors
-    /// [`Error::InvalidCode`], [`Error::Weak`], [`Error::Taken`], [`Error::Busy`];
-    /// when a store doesn't answer.
-    pub async fn register(
-        &self,
-        registration: Registration,
-        mode: Mode,
-        device: Device,
-    ) -> Result<SignedIn, Error> {
-        let code = self
-            .codes
-            .redeem(
-                &registration.address,
-                Purpose::Registration,
-                &registration.code,
-            )
-            .await?;
-        match self.store_user(registration, &device).await {
-            Ok(user_id) => self.open(user_id, Role::Customer, mode, device).await,
-            Err(error) => Err(self.give_back(code, error).await),
-        }
-    }
-
-    async fn give_back(&self, code: Redeemed, error: Error) -> Error {
-        self.codes.restore(code).await;
-        error
-    }
-
-    async fn store_user(&self, wanted: Registration, device: &Device) -> Result<Uuid, Error> {
-        let mut known = vec![
-            wanted.full_name.clone(),
-            wanted.address.canonical().to_owned(),
-        ];
-        if let Address::Email(email) = &wanted.address {
-            known.extend(email.canonical().split('@').next().map(str::to_owned));
-        }
-        known.extend(
-            wanted
-                .username
-                .as_ref()
-                .map(|name| name.canonical().to_owned()),
-        );
-        let hash = self
-            .hasher
-            .hash(wanted.password, known)
-            .await?
-            .map_err(Error::Weak)?;
-
-        let at = self.clock.now();
-        let user = NewUser {
-            id: self.clock.new_id(),
-            address: wanted.address,
-            username: wanted.username,
-            full_name: wanted.full_name,
-            birth_date: wanted.birth_date,
-            at,
-        };
-        let mut transaction = self.pool.begin().await?;
-        credentials::insert_user(&mut *transaction, &user)
-            .await
-            .map_err(taken)?;
-        credentials::set_password(&mut *transaction, user.id, &hash, at).await?;
-        let event = outbox::NewEvent::new(
-            <UserRegistered as proto::events::Event>::SUBJECT,
-            user.id,
-            1,
-            &UserRegistered { user_id: user.id },
-            &*self.clock,
-        );
-        outbox::append(&mut *transaction, &event).await?;
-        let entry = self.entry(
-            AuditEvent::Registered,
-            Some(user.id),
-            device,
-            Some(user.address.masked()),
-        );
-        audit::append(&mut *transaction, &entry).await?;
-        transaction.commit().await?;
-        metrics::counter!("registrations_total").increment(1);
-        Ok(user.id)
-    }
-
     /// Signs in with a password. Whatever is wrong, the same work is done and
     /// the same answer given.
     ///
@@ -192,72 +99,74 @@ impl SignIn {
                 hex(&keyed_hash(&self.key, &[b"unknown", canonical])[..16])
             }
         };
-        let blocked = attempts::is_blocked(&self.redis, &owner, self.clock.now_ms()).await?;
-        let stored = found
-            .as_ref()
-            .and_then(|credentials| credentials.password.clone());
-        let verdict = self.hasher.verify(password, stored).await?;
-
-        let accepted =
-            found.filter(|credentials| !blocked && credentials.status == UserStatus::Active);
-        let (Some(credentials), Verdict::Right { rehashed }) = (accepted, verdict) else {
-            return Err(self.refuse(&owner, blocked, &identifier, &device).await?);
+        let era = self.sessions.era(&owner).await?;
+        let now = self.clock.now();
+        let allowed = found.filter(|credentials| credentials.may_sign_in(now));
+        let judgement = self.judge(allowed.as_ref(), &owner, password).await?;
+        let subject = identifier.masked();
+        let (Some(credentials), Outcome::Accepted) = (allowed, judgement.outcome) else {
+            let mut entry = self.entry(AuditEvent::SignInFailed, None, &device, Some(subject));
+            entry.detail = json!({ "blocked": judgement.outcome == Outcome::Blocked });
+            audit::append(&self.pool, &entry).await?;
+            return Err(Error::InvalidCredentials);
         };
-        self.welcome(&credentials, rehashed, &owner, &identifier, &device)
+        let role = self
+            .welcome(&credentials, judgement.rehashed, subject, &device)
             .await?;
-        self.open(credentials.user_id, credentials.role, mode, device)
+        self.open(credentials.user_id, role, mode, device, era)
             .await
     }
 
-    /// Counts a failure, unless it was one of those that a wait refused anyway.
-    async fn refuse(
+    /// Checks a password, with the same work for a user who doesn't exist or
+    /// has none, and counts a failure.
+    async fn judge(
         &self,
+        credentials: Option<&Credentials>,
         owner: &str,
-        blocked: bool,
-        identifier: &Identifier,
-        device: &Device,
-    ) -> Result<Error, Error> {
-        if !blocked {
-            attempts::failed(&self.redis, owner, self.clock.now_ms()).await?;
-        }
-        let outcome = if blocked { "blocked" } else { "refused" };
-        metrics::counter!("sign_ins_total", "outcome" => outcome).increment(1);
-        let mut entry = self.entry(
-            AuditEvent::SignInFailed,
-            None,
-            device,
-            Some(identifier.masked()),
-        );
-        entry.detail = json!({ "blocked": blocked });
-        audit::append(&self.pool, &entry).await?;
-        Ok(Error::InvalidCredentials)
+        password: Password,
+    ) -> Result<Judgement, Error> {
+        let stored = credentials.and_then(|credentials| credentials.password.clone());
+        let (is_right, rehashed) = match self.hasher.verify(password, stored).await? {
+            Verdict::Right { rehashed } => (true, rehashed),
+            Verdict::Wrong => (false, None),
+        };
+        let now = self.clock.now_ms();
+        let outcome = attempts::settle(&self.redis, owner, is_right, now).await?;
+        metrics::counter!("passwords_checked_total", "outcome" => outcome.as_str()).increment(1);
+        Ok(Judgement { outcome, rehashed })
     }
 
+    /// Writes a sign-in down, unless what proved it was changed while it was
+    /// checked. Returns the role as it is now.
     async fn welcome(
         &self,
         credentials: &Credentials,
         rehashed: Option<String>,
-        owner: &str,
-        identifier: &Identifier,
+        subject: String,
         device: &Device,
-    ) -> Result<(), Error> {
-        attempts::succeeded(&self.redis, owner).await?;
+    ) -> Result<Role, Error> {
         let user_id = credentials.user_id;
+        let before = credentials.password.as_deref().unwrap_or_default();
         let mut transaction = self.pool.begin().await?;
+        if credentials.status == UserStatus::Deactivated {
+            let entry = self.entry(AuditEvent::Reactivated, Some(user_id), device, None);
+            life::come_back(&mut transaction, &entry, user_id, &*self.clock).await?;
+        }
+        let role = credentials::still_good(&mut *transaction, user_id, before)
+            .await?
+            .ok_or(Error::InvalidCredentials)?;
         credentials::signed_in(&mut *transaction, user_id, self.clock.now()).await?;
-        if let (Some(hash), Some(before)) = (&rehashed, &credentials.password) {
+        if let Some(hash) = &rehashed {
             credentials::rehash(&mut *transaction, user_id, before, hash).await?;
         }
-        let entry = self.entry(
-            AuditEvent::SignedIn,
-            Some(user_id),
-            device,
-            Some(identifier.masked()),
-        );
+        let entry = self.entry(AuditEvent::SignedIn, Some(user_id), device, Some(subject));
         audit::append(&mut *transaction, &entry).await?;
+        if self.see_device(user_id, device).await? {
+            self.tell(&mut transaction, user_id, Notice::NewSignIn, device)
+                .await?;
+        }
         transaction.commit().await?;
-        metrics::counter!("sign_ins_total", "outcome" => "accepted").increment(1);
-        Ok(())
+        Ok(role)
     }
 
     async fn open(
@@ -266,25 +175,11 @@ impl SignIn {
         role: Role,
         mode: Mode,
         device: Device,
+        era: Era,
     ) -> Result<SignedIn, Error> {
-        let (_, proof) = self.sessions.open(user_id, role, mode, device).await?;
+        let opened = self.sessions.open(user_id, role, mode, device, era).await;
+        let (_, proof) = opened?;
         Ok(SignedIn { user_id, proof })
-    }
-
-    /// Sends a code; see [`Codes::send`].
-    ///
-    /// # Errors
-    /// [`Error::TooOften`]; when a store doesn't answer.
-    pub async fn send_code(
-        &self,
-        address: &Address,
-        purpose: Purpose,
-        device: &Device,
-    ) -> Result<Sent, Error> {
-        let sent = self.codes.send(address, purpose).await?;
-        let entry = self.entry(AuditEvent::CodeSent, None, device, Some(address.masked()));
-        audit::append(&self.pool, &entry).await?;
-        Ok(sent)
     }
 
     /// Renews a session's tokens. The use of a token that was displaced long ago
@@ -301,7 +196,11 @@ impl SignIn {
                 let mut entry =
                     self.entry(AuditEvent::RefreshTokenStolen, Some(user_id), device, None);
                 entry.session_id = Some(session_id);
-                audit::append(&self.pool, &entry).await?;
+                let mut transaction = self.pool.begin().await?;
+                audit::append(&mut *transaction, &entry).await?;
+                self.tell(&mut transaction, user_id, Notice::SessionStolen, device)
+                    .await?;
+                transaction.commit().await?;
                 Err(Error::Unauthenticated)
             }
             outcome => outcome,
@@ -323,7 +222,18 @@ impl SignIn {
         Ok(audit::append(&self.pool, &entry).await?)
     }
 
-    fn entry(
+    /// Ends every session of the caller.
+    ///
+    /// # Errors
+    /// When a store doesn't answer.
+    pub async fn logout_all(&self, caller: &Caller, device: &Device) -> Result<(), Error> {
+        self.sessions.end_all(caller.user_id, None).await?;
+        let user_id = Some(caller.user_id);
+        let entry = self.entry(AuditEvent::SignedOutEverywhere, user_id, device, None);
+        Ok(audit::append(&self.pool, &entry).await?)
+    }
+
+    pub(super) fn entry(
         &self,
         event: AuditEvent,
         user_id: Option<Uuid>,
@@ -341,17 +251,5 @@ impl SignIn {
             subject,
             detail: json!({}),
         }
-    }
-}
-
-/// Which field someone else has, by the constraint that says so.
-fn taken(error: sqlx::Error) -> Error {
-    let constraint = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::constraint);
-    match constraint {
-        Some("users_email_unique" | "users_phone_unique") => Error::Taken(vec!["identifier"]),
-        Some("users_username_unique") => Error::Taken(vec!["username"]),
-        _ => Error::Postgres(error),
     }
 }

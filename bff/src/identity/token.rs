@@ -1,10 +1,6 @@
 //! Access tokens for clients, and tokens for the services behind the edge.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
@@ -49,7 +45,12 @@ pub struct Verified {
     /// When it was made.
     pub issued_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
+    /// Of the keys that it was verified with.
+    generation: u64,
 }
+
+/// A token for a service, until when it is good, and the keys' generation.
+type Minted = (Arc<str>, DateTime<Utc>, u64);
 
 /// Signs and verifies tokens, and remembers both.
 #[derive(Debug, Clone)]
@@ -58,7 +59,7 @@ pub struct Tokens {
     clock: SharedClock,
     lifetime: TimeDelta,
     verified: Cache<Box<str>, Verified>,
-    for_services: Cache<Option<Caller>, (Arc<str>, DateTime<Utc>)>,
+    for_services: Cache<Option<Caller>, Minted>,
 }
 
 impl Tokens {
@@ -101,15 +102,17 @@ impl Tokens {
     /// [`NoSigningKey`].
     pub fn for_orders(&self, caller: Option<&Caller>) -> Result<Arc<str>, NoSigningKey> {
         let now = self.clock.now();
+        let generation = self.keys.verifying().generation();
         let key = caller.copied();
-        if let Some((token, expires_at)) = self.for_services.get(&key)
+        if let Some((token, expires_at, of)) = self.for_services.get(&key)
             && now + SERVICE_TOKEN_RESERVE < expires_at
+            && of == generation
         {
             return Ok(token);
         }
         let token: Arc<str> = self.sign(caller, ORDERS, SERVICE_TOKEN_LIFETIME)?.into();
-        self.for_services
-            .insert(key, (token.clone(), now + SERVICE_TOKEN_LIFETIME));
+        let minted = (token.clone(), now + SERVICE_TOKEN_LIFETIME, generation);
+        self.for_services.insert(key, minted);
         Ok(token)
     }
 
@@ -119,8 +122,9 @@ impl Tokens {
     /// See [`TokenError`].
     pub fn verify(&self, token: &str) -> Result<Verified, TokenError> {
         let now = self.clock.now();
+        let generation = self.keys.verifying().generation();
         if let Some(verified) = self.verified.get(token) {
-            if now < verified.expires_at {
+            if now < verified.expires_at && verified.generation == generation {
                 return Ok(verified);
             }
             self.verified.invalidate(token);
@@ -139,6 +143,7 @@ impl Tokens {
             caller,
             issued_at: claims.iat,
             expires_at: claims.exp,
+            generation,
         };
         if now < claims.exp {
             self.verified.insert(token.into(), verified);
@@ -149,30 +154,30 @@ impl Tokens {
     /// Takes the keys from the file whenever it changes, until the lifetime ends.
     pub async fn follow(self, file: PathBuf, lifetime: Lifetime) {
         let mut tick = tokio::time::interval(KEY_FILE_POLL);
-        let mut seen = modified(&file).await;
+        let mut last = None;
         loop {
             tokio::select! {
                 _ = tick.tick() => {}
                 () = lifetime.stopping() => return,
             }
-            let now = modified(&file).await;
-            if now == seen {
+            let text = tokio::fs::read(&file)
+                .await
+                .map_err(|error| error.to_string());
+            if last.as_ref() == Some(&text) {
                 continue;
             }
-            seen = now;
-            match KeyFile::read(&file).and_then(|keys| self.keys.replace(&keys)) {
-                Ok(()) => {
-                    self.verified.invalidate_all();
-                    self.for_services.invalidate_all();
-                    tracing::info!(
-                        keys = self.keys.verifying().len(),
-                        "signing keys were read anew"
-                    );
-                }
+            let read = text.clone().map_err(anyhow::Error::msg);
+            let taken = read.and_then(|text| self.keys.replace(&KeyFile::parse(&text)?));
+            match taken {
+                Ok(()) => tracing::info!(
+                    keys = self.keys.verifying().len(),
+                    "the signing keys were read"
+                ),
                 Err(error) => {
-                    tracing::error!(%error, "the key file can't be used; going on with the keys before")
+                    tracing::error!(%error, "the key file can't be used; going on with the keys before");
                 }
             }
+            last = Some(text);
         }
     }
 
@@ -200,8 +205,4 @@ impl Tokens {
             jti: self.clock.new_id(),
         }))
     }
-}
-
-async fn modified(file: &Path) -> Option<SystemTime> {
-    tokio::fs::metadata(file).await.ok()?.modified().ok()
 }

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor,
-    message::{Mailbox, header::ContentType},
+    message::{Mailbox, MultiPart},
     transport::smtp::{self, PoolConfig, response::Category},
 };
 use platform::consumer::Failure;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{
     Message, file,
     settings::{MailSettings, send_limit},
-    text,
+    text::{Form, text},
 };
 
 /// Connections to the mail server that are kept.
@@ -93,7 +93,7 @@ impl Mailer {
         message: &Message,
         now: DateTime<Utc>,
     ) -> Result<lettre::Message, Failure> {
-        let (subject, body) = text::mail(message.content(), now);
+        let say = |form| text(message, form, now);
         let unusable =
             |what: &'static str| Failure::Dead(format!("the mail's {what} can't be used"));
         let to = message.to().parse().map_err(|_| unusable("recipient"))?;
@@ -102,9 +102,11 @@ impl Mailer {
             .date(now.into())
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
-            .subject(subject)
-            .header(ContentType::TEXT_PLAIN)
-            .body(body)
+            .subject(say(Form::Subject)?)
+            .multipart(MultiPart::alternative_plain_html(
+                say(Form::Plain)?,
+                say(Form::Html)?,
+            ))
             .map_err(|_| unusable("content"))
     }
 }

@@ -1,9 +1,10 @@
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{code::Purpose, identifier::Address};
+use super::Language;
+use crate::identity::{code::Purpose, identifier::Address, session::Device};
 
 /// The way a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,9 +39,31 @@ pub struct Message {
     channel: Channel,
     to: String,
     masked: String,
+    language: Language,
     content: Content,
     decoy: bool,
 }
+
+/// Something that a user should know happened to their account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// The password was changed, or replaced by means of a code.
+    PasswordChanged,
+    /// An address can be used to sign in from now on: this one, masked.
+    AddressAdded(String),
+    /// An address can't be used any more: this one, masked.
+    AddressRemoved(String),
+    /// A sign-in from a device that wasn't seen before.
+    NewSignIn,
+    /// A session was ended because its refresh token may have been copied.
+    SessionStolen,
+    /// The account will be erased at this time.
+    DeletionRequested(DateTime<Utc>),
+}
+
+/// A notice that couldn't be sent for so long isn't news any more.
+const NOTICE_LIFETIME: TimeDelta = TimeDelta::hours(24);
 
 /// What a message says.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,12 +75,46 @@ pub(super) enum Content {
         code: String,
         expires_at: DateTime<Utc>,
     },
+    /// Something that happened.
+    Notice {
+        notice: Notice,
+        at: DateTime<Utc>,
+        ip: IpAddr,
+        user_agent: String,
+    },
 }
 
 impl Message {
     /// A one-time code.
     #[must_use]
-    pub fn code(to: &Address, purpose: Purpose, code: String, expires_at: DateTime<Utc>) -> Self {
+    pub fn code(
+        to: &Address,
+        purpose: Purpose,
+        code: String,
+        expires_at: DateTime<Utc>,
+        language: Language,
+    ) -> Self {
+        let content = Content::Code {
+            purpose,
+            code,
+            expires_at,
+        };
+        Self::new(to, language, content)
+    }
+
+    /// What happened just now, by way of this device.
+    #[must_use]
+    pub fn notice(to: &Address, notice: Notice, at: DateTime<Utc>, device: &Device) -> Self {
+        let content = Content::Notice {
+            notice,
+            at,
+            ip: device.ip,
+            user_agent: device.user_agent.clone(),
+        };
+        Self::new(to, device.language, content)
+    }
+
+    fn new(to: &Address, language: Language, content: Content) -> Self {
         let (channel, address) = match to {
             Address::Email(email) => (Channel::Mail, email.address()),
             Address::Phone(phone) => (Channel::Sms, phone.e164()),
@@ -66,11 +123,8 @@ impl Message {
             channel,
             to: address.to_owned(),
             masked: to.masked(),
-            content: Content::Code {
-                purpose,
-                code,
-                expires_at,
-            },
+            language,
+            content,
             decoy: false,
         }
     }
@@ -102,6 +156,7 @@ impl Message {
     pub fn expires_at(&self) -> DateTime<Utc> {
         match self.content {
             Content::Code { expires_at, .. } => expires_at,
+            Content::Notice { at, .. } => at + NOTICE_LIFETIME,
         }
     }
 
@@ -118,6 +173,10 @@ impl Message {
 
     pub(super) fn content(&self) -> &Content {
         &self.content
+    }
+
+    pub(super) fn language(&self) -> Language {
+        self.language
     }
 }
 

@@ -1,4 +1,5 @@
-//! Messages to people: one-time codes by mail and SMS.
+//! Messages to people, by mail and SMS: one-time codes, and notices of what
+//! happened to their accounts.
 //!
 //! A message is sealed and written to the outbox, so that sending it never
 //! shows in the time of an answer and nothing between here and the
@@ -6,6 +7,7 @@
 //! says why it wasn't sent.
 
 mod file;
+mod language;
 mod mail;
 mod message;
 mod notifier;
@@ -24,8 +26,9 @@ use platform::{
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 
+pub use language::Language;
 pub use mail::Mailer;
-pub use message::{Channel, Message};
+pub use message::{Channel, Message, Notice};
 pub use notifier::Notifier;
 pub use seal::Sealer;
 pub use sms::SmsSender;

@@ -43,7 +43,10 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::identity::{code::Purpose, identifier::Address};
+    use crate::{
+        identity::{code::Purpose, identifier::Address},
+        notify::Language,
+    };
 
     fn message() -> Message {
         let to = Address::parse("ann@example.com", "US".parse().unwrap()).unwrap();
@@ -52,6 +55,7 @@ mod tests {
             Purpose::Registration,
             "271828".into(),
             DateTime::UNIX_EPOCH,
+            Language::En,
         )
     }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     Message, file,
     settings::{SmsSettings, send_limit},
-    text,
+    text::{Form, text},
 };
 
 /// Sends SMS. Cloning shares the connections.
@@ -64,7 +64,7 @@ impl SmsSender {
         message: &Message,
         now: DateTime<Utc>,
     ) -> Result<Option<PathBuf>, Failure> {
-        let text = text::sms(message.content(), now);
+        let text = text(message, Form::Sms, now)?;
         match &self.way {
             Way::Hook(hook) => hook.post(id, message.to(), &text).await.map(|()| None),
             Way::Directory(directory) => {

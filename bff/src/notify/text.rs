@@ -1,53 +1,242 @@
-//! What messages say. English, plain text.
+//! What messages say: each in every language, from the files in `templates/`.
+//!
+//! A file is written once and read by four layouts: the subject of a mail, its
+//! plain text, its HTML, and an SMS.
+
+use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, context, syntax::SyntaxConfig};
+use platform::consumer::Failure;
 
-use super::message::Content;
-use crate::identity::code::Purpose;
+use super::{
+    Message,
+    message::{Content, Notice},
+};
 
-/// Subject and body of a mail.
-pub(super) fn mail(content: &Content, now: DateTime<Utc>) -> (String, String) {
-    match content {
+/// What a text is for. Mail servers log subjects: no code stands there.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form {
+    Subject,
+    Plain,
+    Html,
+    Sms,
+}
+
+impl Form {
+    const ALL: [Self; 4] = [Self::Subject, Self::Plain, Self::Html, Self::Sms];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Plain => "txt",
+            Self::Html => "html",
+            Self::Sms => "sms",
+        }
+    }
+}
+
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../templates/", $name, ".jinja")))),*]
+    };
+}
+
+/// Every message in every language.
+const MESSAGES: &[(&str, &str)] = files![
+    "en/base",
+    "en/code",
+    "en/password_changed",
+    "en/address_added",
+    "en/address_removed",
+    "en/new_sign_in",
+    "en/session_stolen",
+    "en/deletion_requested",
+    "ru/base",
+    "ru/code",
+    "ru/password_changed",
+    "ru/address_added",
+    "ru/address_removed",
+    "ru/new_sign_in",
+    "ru/session_stolen",
+    "ru/deletion_requested",
+];
+
+static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut all = Environment::new();
+    all.set_undefined_behavior(UndefinedBehavior::Strict);
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build();
+    all.set_syntax(syntax.expect("the delimiters are the usual ones"));
+    all.set_auto_escape_callback(|name| match name.ends_with(".html") {
+        true => AutoEscape::Html,
+        false => AutoEscape::None,
+    });
+    let mut add = |name: String, source: &'static str| {
+        all.add_template_owned(name, source)
+            .expect("a test has rendered every template");
+    };
+    for (form, source) in [
+        (
+            Form::Subject,
+            include_str!("../../templates/layout.subject"),
+        ),
+        (Form::Plain, include_str!("../../templates/layout.txt")),
+        (Form::Html, include_str!("../../templates/layout.html")),
+        (Form::Sms, include_str!("../../templates/layout.sms")),
+    ] {
+        add(format!("layout.{}", form.as_str()), source);
+    }
+    for (name, source) in MESSAGES {
+        for form in Form::ALL {
+            add(format!("{name}.{}", form.as_str()), source);
+        }
+    }
+    all
+});
+
+/// What a message says in one form.
+pub(super) fn text(message: &Message, form: Form, now: DateTime<Utc>) -> Result<String, Failure> {
+    let (language, form) = (message.language().as_str(), form.as_str());
+    let name = format!("{language}/{}.{form}", name(message.content()));
+    let known = context! { language, form };
+    let values = match message.content() {
         Content::Code {
             purpose,
             code,
             expires_at,
-        } => (
-            // Mail servers log subjects: no code here.
-            "Your code for Portico".into(),
-            format!(
-                "Your code {purpose} is\n\n    {code}\n\nIt is good for {minutes} and works once. \
-                 If you didn't ask for it, somebody else typed your address: \
-                 nothing happens without the code, and you can ignore this message.\n",
-                purpose = what_for(*purpose),
-                minutes = minutes(*expires_at - now),
-            ),
-        ),
-    }
+        } => context! {
+            purpose => purpose.as_str(),
+            code,
+            minutes => minutes(*expires_at - now),
+            agent => "",
+            ..known
+        },
+        Content::Notice {
+            notice,
+            at,
+            ip,
+            user_agent,
+        } => {
+            let (address, erase_on) = match notice {
+                Notice::AddressAdded(address) | Notice::AddressRemoved(address) => {
+                    (address.as_str(), String::new())
+                }
+                Notice::DeletionRequested(at) => ("", at.format("%Y-%m-%d").to_string()),
+                _ => ("", String::new()),
+            };
+            context! {
+                code => "",
+                at => at.format("%Y-%m-%d %H:%M UTC").to_string(),
+                ip => ip.to_string(),
+                agent => harmless(user_agent),
+                address,
+                erase_on,
+                ..known
+            }
+        }
+    };
+    let rendered = TEMPLATES.get_template(&name).and_then(|t| t.render(values));
+    rendered
+        .map(|text| text.trim().to_owned())
+        .map_err(|error| {
+            tracing::error!(name, %error, "a template can't be rendered");
+            Failure::Dead("the message can't be rendered".into())
+        })
 }
 
-/// The text of an SMS.
-pub(super) fn sms(content: &Content, now: DateTime<Utc>) -> String {
+const fn name(content: &Content) -> &'static str {
     match content {
-        Content::Code {
-            code, expires_at, ..
-        } => format!(
-            "{code} is your Portico code, good for {}. Tell it to nobody.",
-            minutes(*expires_at - now)
-        ),
+        Content::Code { .. } => "code",
+        Content::Notice { notice, .. } => match notice {
+            Notice::PasswordChanged => "password_changed",
+            Notice::AddressAdded(_) => "address_added",
+            Notice::AddressRemoved(_) => "address_removed",
+            Notice::NewSignIn => "new_sign_in",
+            Notice::SessionStolen => "session_stolen",
+            Notice::DeletionRequested(_) => "deletion_requested",
+        },
     }
 }
 
-const fn what_for(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Registration => "to sign up",
-    }
+/// Rounded up: a code that was asked for a second ago is good for 5 minutes.
+fn minutes(left: chrono::TimeDelta) -> i64 {
+    ((left.num_seconds() + 59) / 60).max(1)
 }
 
-/// Rounded up: a code that was asked for a second ago is "good for 5 minutes".
-fn minutes(left: chrono::TimeDelta) -> String {
-    match (left.num_seconds() + 59) / 60 {
-        ..=1 => "1 minute".into(),
-        minutes => format!("{minutes} minutes"),
+/// Whoever signs in chooses what their program calls itself: no link of theirs,
+/// nor what a reader's program would take for one, gets into a mail of ours.
+fn harmless(user_agent: &str) -> String {
+    let next = user_agent.chars().skip(1).chain([' ']);
+    let is_plain = |(c, next): &(char, char)| match c {
+        '.' => next.is_ascii_digit(),
+        c => c.is_ascii_alphanumeric() || " /_();,+-".contains(*c),
+    };
+    let kept = user_agent.chars().zip(next).filter(is_plain);
+    kept.map(|(c, _)| c).take(120).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::{
+        identity::{code::Purpose, identifier::Address, session::Device},
+        notify::Language,
+    };
+
+    fn every_message(language: Language) -> Vec<Message> {
+        let to = Address::parse("ann@example.com", "US".parse().unwrap()).unwrap();
+        let device = Device {
+            ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            user_agent: "Browser/1.0 <b> https://www.evil.example".into(),
+            language,
+        };
+        let now = DateTime::UNIX_EPOCH;
+        let code = |purpose| Message::code(&to, purpose, "271828".into(), now, language);
+        let notices = [
+            Notice::PasswordChanged,
+            Notice::AddressAdded("b***@example.com".into()),
+            Notice::AddressRemoved("+1***71".into()),
+            Notice::NewSignIn,
+            Notice::SessionStolen,
+            Notice::DeletionRequested(now),
+        ];
+        let notice = |notice| Message::notice(&to, notice, now, &device);
+        let codes = Purpose::ALL.map(code).into_iter();
+        codes.chain(notices.map(notice)).collect()
+    }
+
+    #[test]
+    fn every_message_says_something_in_every_language_and_form() {
+        for language in Language::ALL {
+            for message in every_message(language) {
+                let text = |form| text(&message, form, DateTime::UNIX_EPOCH).unwrap();
+                let all = Form::ALL.map(text);
+                assert!(all.iter().all(|text| text.len() > 10), "{all:?}");
+                let is_russian = |text: &String| text.contains(|c| ('а'..='я').contains(&c));
+                assert!(
+                    all.iter()
+                        .all(|text| is_russian(text) == (language == Language::Ru))
+                );
+                let [subject, plain, html, _] = all;
+                assert!(
+                    !subject.contains('\n') && !subject.contains("271828"),
+                    "{subject}"
+                );
+                assert!(html.starts_with("<!doctype html>") && html.contains(&subject));
+                assert!(!plain.contains('<'), "{plain}");
+                for text in [plain, html] {
+                    assert!(
+                        !text.contains("https://") && !text.contains("<b>"),
+                        "{text}"
+                    );
+                    assert!(!text.contains("\n\n\n"), "{text}");
+                }
+            }
+        }
     }
 }

@@ -1,10 +1,12 @@
+mod privacy;
+
 use std::{sync::Arc, time::Duration};
 
 use platform::{clock::SharedClock, currency::Currency};
 use proto::orders::v1::{
     GetItemRequest, GetOrderRequest, ListItemsRequest, ListOrdersRequest,
     ListRecommendationsRequest, OrderState, catalog_service_client::CatalogServiceClient,
-    order_service_client::OrderServiceClient,
+    order_service_client::OrderServiceClient, privacy_service_client::PrivacyServiceClient,
 };
 use tonic::{
     Request,
@@ -33,12 +35,15 @@ struct Inner {
     health: HealthClient<Channel>,
     catalog: CatalogServiceClient<Channel>,
     orders: OrderServiceClient<Channel>,
+    privacy: PrivacyServiceClient<Channel>,
     tokens: Tokens,
     get_item: Guard,
     list_items: Guard,
     list_recommendations: Guard,
     get_order: Guard,
     list_orders: Guard,
+    count_open_orders: Guard,
+    export_orders: Guard,
 }
 
 impl Orders {
@@ -74,13 +79,16 @@ impl Orders {
         Ok(Self(Arc::new(Inner {
             health: HealthClient::new(channel.clone()),
             catalog: CatalogServiceClient::new(channel.clone()),
-            orders: OrderServiceClient::new(channel),
+            orders: OrderServiceClient::new(channel.clone()),
+            privacy: PrivacyServiceClient::new(channel),
             tokens,
             get_item: guard("get_item"),
             list_items: guard("list_items"),
             list_recommendations: guard("list_recommendations"),
             get_order: guard("get_order"),
             list_orders: guard("list_orders"),
+            count_open_orders: guard("count_open_orders"),
+            export_orders: guard("export_orders"),
         })))
     }
 

@@ -2,20 +2,28 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails, fails the test")]
 
+mod administration;
 mod bad_input;
 mod cache;
 mod events;
 mod helpers;
+mod keys;
+mod life;
 mod limits;
 mod messaging;
 mod money;
+mod notices;
 mod notify;
+mod oauth;
 mod openapi;
 mod orders_stub;
 mod outages;
+mod passwords;
+mod profile;
 mod registration;
 mod screens;
 mod sessions;
 mod shedding;
 mod sign_in;
+mod step_up;
 mod worker;

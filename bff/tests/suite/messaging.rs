@@ -14,7 +14,7 @@ use bff::{
     },
     identity::{code::Purpose, identifier::Address},
     notify::{
-        self, Mailer, Message, Notifier, Sealer, SmsSender,
+        self, Language, Mailer, Message, Notifier, Sealer, SmsSender,
         settings::{MailSettings, SmsSettings},
     },
 };
@@ -132,7 +132,13 @@ impl Messaging {
     pub fn code(&self, to: &str, code: &str) -> Message {
         let to = Address::parse(to, "US".parse().unwrap()).unwrap();
         let expires_at = self.clock.now() + TimeDelta::minutes(5);
-        Message::code(&to, Purpose::Registration, code.into(), expires_at)
+        Message::code(
+            &to,
+            Purpose::Registration,
+            code.into(),
+            expires_at,
+            Language::En,
+        )
     }
 
     pub async fn enqueue(&self, message: &Message) {

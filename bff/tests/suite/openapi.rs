@@ -22,7 +22,12 @@ async fn the_document_changes_only_on_purpose() {
 #[tokio::test]
 async fn every_operation_of_the_document_is_served() {
     let orders = OrdersStub::start();
-    let app = TestApp::with(|settings| settings.orders.url = orders.url()).await;
+    let app = TestApp::with(|settings| {
+        settings.orders.url = orders.url();
+        settings.oauth.public_url = Some("https://api.example".parse().unwrap());
+        settings.oauth.vk.client_id = "portico".into();
+    })
+    .await;
     let document = app
         .get("/openapi.json", None)
         .await
@@ -31,7 +36,8 @@ async fn every_operation_of_the_document_is_served() {
     for (path, item) in document["paths"].as_object().unwrap() {
         let path = path
             .replace("{id}", &uuid::Uuid::nil().to_string())
-            .replace("{code}", "internal");
+            .replace("{code}", "internal")
+            .replace("{provider}", "vk");
         for method in item.as_object().unwrap().keys() {
             let method: Method = method.to_uppercase().parse().unwrap();
             let answer = Answer::of(app.request(method.clone(), &path)).await;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bff::{cli::worker, events::worker::Worker};
 use platform::config::ServerUrl;
 use std::sync::Arc;
@@ -61,11 +62,43 @@ impl TestWorker {
         .await
     }
 
-    /// Whom messages went to, in order of their addresses.
+    /// Waits until every message so far was sent, or found to be for nobody.
+    pub async fn all_handled(&self, app: &TestApp) {
+        let mut db = app.superuser().await;
+        eventually("every message was handled", async || {
+            let waiting: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM outbox o WHERE o.subject LIKE 'jobs.notify.%'
+                 AND NOT EXISTS (SELECT FROM inbox i WHERE i.consumer = 'notify' AND i.event_id = o.id)",
+            )
+            .fetch_one(&mut db)
+            .await
+            .expect("PostgreSQL");
+            (waiting == 0).then_some(())
+        })
+        .await;
+    }
+
+    /// Whom codes went to, in order of their addresses.
     pub async fn recipients(&self) -> Vec<String> {
         let mut all: Vec<_> = self.letters().into_iter().map(|letter| letter.to).collect();
         all.sort_unstable();
         all
+    }
+
+    /// Mails to an address, as they are read, in the order of their ids: that in
+    /// which they were wanted.
+    pub fn mails_to(&self, to: &str) -> Vec<String> {
+        let mut mails: Vec<_> = std::fs::read_dir(&self.mail)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| {
+                let entry = entry.ok()?;
+                let text = std::fs::read_to_string(entry.path()).ok()?;
+                (recipient(&text)? == to).then(|| (entry.file_name(), decoded(&text)))
+            })
+            .collect();
+        mails.sort_unstable();
+        mails.into_iter().map(|(_, text)| text).collect()
     }
 
     fn letters(&self) -> Vec<Letter> {
@@ -93,6 +126,49 @@ impl TestWorker {
     }
 }
 
+/// A mail with what its encodings hide.
+fn decoded(mail: &str) -> String {
+    let words = mail.split("=?utf-8?b?").skip(1);
+    let subject: Vec<u8> = words
+        .filter_map(|word| STANDARD.decode(word.split_once("?=")?.0).ok())
+        .flatten()
+        .collect();
+    let subject = String::from_utf8_lossy(&subject);
+    format!("{mail}\n{subject}\n{}", parts(mail).join("\n"))
+}
+
+/// The parts of a mail: plain text, HTML.
+fn parts(mail: &str) -> Vec<String> {
+    let parts = mail
+        .split("Content-Transfer-Encoding: ")
+        .skip(1)
+        .map(|part| {
+            let (encoding, body) = part.split_once("\r\n\r\n").unwrap_or((part, ""));
+            let body = body.split("\r\n--").next().unwrap_or_default();
+            match encoding.trim() {
+                "base64" => STANDARD
+                    .decode(body.replace("\r\n", ""))
+                    .unwrap_or_default(),
+                "quoted-printable" => unquoted(&body.replace("=\r\n", "")),
+                _ => body.as_bytes().to_vec(),
+            }
+        });
+    parts
+        .map(|part| String::from_utf8_lossy(&part).into_owned())
+        .collect()
+}
+
+fn unquoted(text: &str) -> Vec<u8> {
+    let mut parts = text.split('=');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (code, rest) = part.split_at(2);
+        bytes.push(u8::from_str_radix(code, 16).expect("two digits"));
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    bytes
+}
+
 fn recipient(text: &str) -> Option<String> {
     let line = text.lines().find_map(|line| line.strip_prefix("To: "))?;
     Some(line.trim().trim_matches(['<', '>']).to_owned())
@@ -100,10 +176,12 @@ fn recipient(text: &str) -> Option<String> {
 
 /// The only number of six digits that stands by itself on a line or in a sentence.
 fn six_digits(text: &str) -> Option<String> {
-    let body = text
-        .split_once("\r\n\r\n")
-        .or_else(|| text.split_once("\n\n"))?
-        .1;
+    let parts = parts(text);
+    // An SMS has none.
+    let body = match parts.first() {
+        Some(plain) => plain.as_str(),
+        None => text.split_once("\n\n")?.1,
+    };
     body.split(|c: char| !c.is_ascii_digit())
         .find(|word| word.len() == 6)
         .map(str::to_owned)

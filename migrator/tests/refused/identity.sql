@@ -28,6 +28,8 @@ UPDATE users SET erase_after = now() -- users_deleted_has_erase_after
 UPDATE users SET status = 'erased', deleted_at = now(), erase_after = now() -- users_erased
 UPDATE users SET erased_at = now() -- users_erased
 UPDATE users SET status = 'erased', deleted_at = now(), erase_after = now(), erased_at = now() -- users_erased_is_empty
+UPDATE users SET status = 'deactivated' -- users_deactivated
+UPDATE users SET return_until = now() -- users_deactivated
 UPDATE users SET version = 0 -- users_version_check
 INSERT INTO credentials SELECT * FROM credentials -- credentials_pkey
 UPDATE credentials SET password = 'correct horse battery staple' -- credentials_password_check

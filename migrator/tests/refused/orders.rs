@@ -25,6 +25,7 @@ async fn each_bad_state_of_the_catalogue_and_of_orders_is_refused_by_name() {
         "orders",
         "order_transitions",
         "order_lines",
+        "departures",
     ];
     let untried = untried(&mut connection, &tables, CASES).await;
     assert_eq!(untried, Vec::<String>::new());

@@ -117,3 +117,5 @@ DELETE FROM order_edges WHERE to_state = 'paid' -- order_transitions_edge
 UPDATE order_transitions SET at = now() -- order_transitions_append_only
 DELETE FROM order_transitions -- order_transitions_append_only
 TRUNCATE order_transitions, orders, order_lines -- order_transitions_append_only
+INSERT INTO departures SELECT * FROM departures -- departures_pkey
+UPDATE departures SET erased_at = requested_at - interval '1 second' -- departures_erased

@@ -44,3 +44,4 @@ BEGIN
 END $$;
 SELECT place(1);
 SELECT place(2), reach(2, 'paid');
+INSERT INTO departures (user_id, requested_at) VALUES ('00000000-0000-7000-8000-0000000000d1', now());

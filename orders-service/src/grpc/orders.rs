@@ -38,7 +38,8 @@ impl Orders {
         let order = orders::get(&mut *reading, user, id)
             .await?
             .ok_or(Error::OrderNotFound)?;
-        let lines = orders::lines(&mut *reading, order.id).await?;
+        let lines = orders::lines(&mut *reading, &[order.id]).await?;
+        let lines = lines.into_iter().map(|(_, line)| line).collect();
         Ok(messages::order(&order, lines))
     }
 

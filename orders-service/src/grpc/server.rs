@@ -4,7 +4,10 @@ use anyhow::Context as _;
 use platform::shutdown::Lifetime;
 use proto::orders::{
     FILE_DESCRIPTOR_SET,
-    v1::{catalog_service_server::CatalogServiceServer, order_service_server::OrderServiceServer},
+    v1::{
+        catalog_service_server::CatalogServiceServer, order_service_server::OrderServiceServer,
+        privacy_service_server::PrivacyServiceServer,
+    },
 };
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{
@@ -14,15 +17,27 @@ use tonic::{
 };
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use super::{catalog::Catalog, guard::Guard, observe::Observe, orders::Orders};
+use super::{catalog::Catalog, guard::Guard, observe::Observe, orders::Orders, privacy::Privacy};
 use crate::config::GrpcSettings;
 
 /// What health is told of: the process as a whole, and each service.
-const SERVICES: [&str; 3] = [
+const SERVICES: [&str; 4] = [
     "",
     CatalogServiceServer::<Catalog>::NAME,
     OrderServiceServer::<Orders>::NAME,
+    PrivacyServiceServer::<Privacy>::NAME,
 ];
+
+/// The services themselves.
+#[derive(Debug)]
+pub struct Services {
+    /// The catalogue.
+    pub catalog: Catalog,
+    /// The caller's orders.
+    pub orders: Orders,
+    /// What is kept about the caller.
+    pub privacy: Privacy,
+}
 
 /// Serves until the process ends: then no new connection is taken, callers are
 /// told to leave (GOAWAY), and what is in flight is given `drain_limit_ms`.
@@ -33,8 +48,7 @@ pub async fn serve(
     listener: TcpListener,
     settings: &GrpcSettings,
     guard: Guard,
-    catalog: Catalog,
-    orders: Orders,
+    services: Services,
     available: watch::Receiver<bool>,
     lifetime: &Lifetime,
 ) -> anyhow::Result<()> {
@@ -48,8 +62,9 @@ pub async fn serve(
         .build_v1()
         .context("the contract's descriptors")?;
     let longest = settings.max_message_bytes;
-    let catalog = CatalogServiceServer::new(catalog).max_decoding_message_size(longest);
-    let orders = OrderServiceServer::new(orders).max_decoding_message_size(longest);
+    let catalog = CatalogServiceServer::new(services.catalog).max_decoding_message_size(longest);
+    let orders = OrderServiceServer::new(services.orders).max_decoding_message_size(longest);
+    let privacy = PrivacyServiceServer::new(services.privacy).max_decoding_message_size(longest);
 
     let serving = Server::builder()
         .max_concurrent_streams(settings.max_streams_per_connection)
@@ -60,7 +75,8 @@ pub async fn serve(
         .add_service(health_service)
         .add_service(reflection)
         .add_service(InterceptedService::new(catalog, guard.clone()))
-        .add_service(InterceptedService::new(orders, guard))
+        .add_service(InterceptedService::new(orders, guard.clone()))
+        .add_service(InterceptedService::new(privacy, guard))
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             lifetime.stopping(),

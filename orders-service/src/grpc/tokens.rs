@@ -26,8 +26,8 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct Tokens {
     keys: VerifyingKeys,
-    /// Tokens whose signature was found good. Whoever changes the keys empties it.
-    good: Cache<String, Arc<Claims>>,
+    /// Tokens whose signature was found good, with the keys' generation then.
+    good: Cache<String, (u64, Arc<Claims>)>,
     clock: SharedClock,
 }
 
@@ -52,9 +52,7 @@ impl Tokens {
     /// # Errors
     /// When it can't be read; then nothing changes.
     pub fn believe(&self, document: &[u8]) -> anyhow::Result<()> {
-        self.keys.replace(&serde_json::from_slice(document)?)?;
-        self.good.invalidate_all();
-        Ok(())
+        self.keys.replace(&serde_json::from_slice(document)?)
     }
 
     /// How many keys are believed.
@@ -82,7 +80,10 @@ impl Tokens {
 
     fn claims(&self, token: &str) -> Result<Arc<Claims>, Error> {
         let now = self.clock.now();
-        if let Some(claims) = self.good.get(token) {
+        let generation = self.keys.generation();
+        if let Some((of, claims)) = self.good.get(token)
+            && of == generation
+        {
             return if now < claims.exp + SKEW {
                 Ok(claims)
             } else {
@@ -97,7 +98,8 @@ impl Tokens {
                 Error::TokenRefused
             })?;
         let claims = Arc::new(claims);
-        self.good.insert(token.to_owned(), claims.clone());
+        self.good
+            .insert(token.to_owned(), (generation, claims.clone()));
         Ok(claims)
     }
 }

@@ -1,6 +1,7 @@
 //! The orders database. Each function is one statement, on whatever executes.
 
 pub mod database;
+pub mod departures;
 pub mod items;
 pub mod lists;
 pub mod orders;

@@ -102,25 +102,39 @@ pub async fn list(
     rows.into_iter().map(Order::try_from).collect()
 }
 
-/// The lines of an order, in their order.
+/// How many of a user's orders wait for their payment or are being paid.
+///
+/// # Errors
+/// What the database says.
+pub async fn count_open(executor: impl PgExecutor<'_>, user: Uuid) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM orders
+           WHERE user_id = $1 AND state IN ('pending_payment', 'capturing')"#,
+        user,
+    )
+    .fetch_one(executor)
+    .await
+}
+
+/// The lines of these orders, each with its order and in their order.
 ///
 /// # Errors
 /// What the database says.
 pub async fn lines(
     executor: impl PgExecutor<'_>,
-    order: Uuid,
-) -> Result<Vec<OrderLine>, sqlx::Error> {
+    orders: &[Uuid],
+) -> Result<Vec<(Uuid, OrderLine)>, sqlx::Error> {
     let rows = sqlx::query!(
-        "SELECT item_id, title, author, quantity, currency, unit_price, discount, total
-         FROM order_lines WHERE order_id = $1 ORDER BY position",
-        order,
+        "SELECT order_id, item_id, title, author, quantity, currency, unit_price, discount, total
+         FROM order_lines WHERE order_id = ANY($1) ORDER BY order_id, position",
+        orders,
     )
     .fetch_all(executor)
     .await?;
     rows.into_iter()
         .map(|row| {
             let currency = currency(&row.currency)?;
-            Ok(OrderLine {
+            let line = OrderLine {
                 item_id: row.item_id,
                 title: row.title,
                 author: row.author,
@@ -128,7 +142,8 @@ pub async fn lines(
                 unit_price: money(row.unit_price, currency)?,
                 discount: money(row.discount, currency)?,
                 total: money(row.total, currency)?,
-            })
+            };
+            Ok((row.order_id, line))
         })
         .collect()
 }

@@ -16,6 +16,7 @@ use platform::{
 };
 use proto::orders::v1::{
     catalog_service_client::CatalogServiceClient, order_service_client::OrderServiceClient,
+    privacy_service_client::PrivacyServiceClient,
 };
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
@@ -121,6 +122,22 @@ impl Service {
     /// Orders, called with this token and a deadline.
     pub fn orders(&self, token: String) -> OrderServiceClient<InterceptedService<Channel, Bearer>> {
         OrderServiceClient::with_interceptor(self.channel.clone(), Bearer(token))
+    }
+
+    /// What is kept about a user.
+    pub fn privacy_of(
+        &self,
+        user: Uuid,
+    ) -> PrivacyServiceClient<InterceptedService<Channel, Bearer>> {
+        self.privacy(self.token(user, |_| ()))
+    }
+
+    /// What is kept about whom this token names.
+    pub fn privacy(
+        &self,
+        token: String,
+    ) -> PrivacyServiceClient<InterceptedService<Channel, Bearer>> {
+        PrivacyServiceClient::with_interceptor(self.channel.clone(), Bearer(token))
     }
 
     /// A connection that may do everything.

@@ -13,6 +13,7 @@ mod items;
 mod messages;
 mod orders;
 mod paging;
+mod privacy;
 mod process;
 mod recommendations;
 mod search;

@@ -6,7 +6,9 @@ use std::{
 use axum::extract::FromRequestParts;
 use http::{header, request::Parts};
 
-use crate::{app::AppState, edge::client_address::ClientAddress, identity::session::Device};
+use crate::{
+    app::AppState, edge::client_address::ClientAddress, identity::session::Device, notify::Language,
+};
 
 impl FromRequestParts<AppState> for Device {
     type Rejection = Infallible;
@@ -21,6 +23,14 @@ impl FromRequestParts<AppState> for Device {
             .get(header::USER_AGENT)
             .and_then(|value| value.to_str().ok());
         let user_agent = agent.unwrap_or_default().chars().take(256).collect();
-        Ok(Self { ip, user_agent })
+        let languages = parts
+            .headers
+            .get(header::ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok());
+        Ok(Self {
+            ip,
+            user_agent,
+            language: Language::accepted(languages.unwrap_or_default()),
+        })
     }
 }

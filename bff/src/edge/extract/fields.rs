@@ -3,11 +3,14 @@
 
 use std::borrow::Cow;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::edge::error::{ApiError, FieldError};
+use crate::{
+    accounts::users::Change,
+    edge::error::{ApiError, FieldError},
+};
 
 /// Why a value was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,6 +194,16 @@ impl FromField for NaiveDate {
     }
 }
 
+impl FromField for DateTime<Utc> {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        parsed(
+            value,
+            "invalid_instant",
+            "expected an instant such as 2030-01-31T12:00:00Z",
+        )
+    }
+}
+
 impl<T: FromField> FromField for Option<T> {
     fn from_field(value: Value) -> Result<Self, Invalid> {
         match value {
@@ -201,6 +214,19 @@ impl<T: FromField> FromField for Option<T> {
 
     fn missing() -> Result<Self, Invalid> {
         Ok(None)
+    }
+}
+
+impl<T: FromField> FromField for Change<T> {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        Ok(match Option::from_field(value)? {
+            Some(value) => Self::Set(value),
+            None => Self::Clear,
+        })
+    }
+
+    fn missing() -> Result<Self, Invalid> {
+        Ok(Self::Keep)
     }
 }
 

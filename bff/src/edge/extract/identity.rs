@@ -1,12 +1,17 @@
 //! The types of identity, as fields of a request.
 
+use chrono::{Datelike as _, NaiveDate};
 use serde_json::Value;
 
-use super::fields::{FromField, Invalid};
-use crate::identity::{
-    code::Purpose,
-    identifier::{Password, Username},
-    session::Mode,
+use super::fields::{FromField, Invalid, parsed};
+use crate::{
+    accounts::credentials::UserStatus,
+    identity::{
+        Role,
+        administration::Standing,
+        identifier::{Password, Username},
+        session::Mode,
+    },
 };
 
 /// A text with a limit on its length, in characters, and without control
@@ -14,6 +19,11 @@ use crate::identity::{
 #[derive(Debug, Clone, PartialEq, Eq, utoipa::ToSchema)]
 #[schema(value_type = String)]
 pub struct Name<const MAX: usize>(pub String);
+
+/// Marks that change the direction or the line of what stands around a name.
+fn turns_text_around(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
 
 impl<const MAX: usize> FromField for Name<MAX> {
     fn from_field(value: Value) -> Result<Self, Invalid> {
@@ -27,13 +37,27 @@ impl<const MAX: usize> FromField for Name<MAX> {
                 format!("at most {MAX} characters"),
             ));
         }
-        if text.chars().any(char::is_control) {
+        if text.chars().any(|c| c.is_control() || turns_text_around(c)) {
             return Err(Invalid::new(
                 "invalid_character",
                 "control characters aren't allowed",
             ));
         }
         Ok(Self(text))
+    }
+}
+
+/// A day of birth. That it isn't in the future, the handler checks: it has a clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BirthDate(pub NaiveDate);
+
+impl FromField for BirthDate {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        let date = NaiveDate::from_field(value)?;
+        match date.year() {
+            1900.. => Ok(Self(date)),
+            _ => Err(Invalid::new("out_of_range", "expected a day since 1900")),
+        }
     }
 }
 
@@ -48,11 +72,28 @@ impl FromField for Mode {
     }
 }
 
-impl FromField for Purpose {
+impl FromField for Role {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        let expected = "expected customer, support or admin";
+        parsed(value, "unknown_value", expected)
+    }
+}
+
+impl FromField for UserStatus {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        serde_json::from_value(value).map_err(|_| {
+            let expected = "expected active, blocked, deactivated, deleted or erased";
+            Invalid::new("unknown_value", expected)
+        })
+    }
+}
+
+impl FromField for Standing {
     fn from_field(value: Value) -> Result<Self, Invalid> {
         match String::from_field(value)?.as_str() {
-            "registration" => Ok(Self::Registration),
-            _ => Err(Invalid::new("unknown_value", "expected registration")),
+            "active" => Ok(Self::Active),
+            "blocked" => Ok(Self::Blocked),
+            _ => Err(Invalid::new("unknown_value", "expected active or blocked")),
         }
     }
 }

@@ -11,6 +11,6 @@ mod read;
 pub use body::{Body, JsonOrForm, Path, Query, json_body};
 pub use change::Change;
 pub use fields::{Fields, FromField, FromFields, Invalid, Limit, Place, parsed};
-pub use identity::Name;
+pub use identity::{BirthDate, Name};
 pub use money::Amount;
 pub use read::IfNoneMatch;

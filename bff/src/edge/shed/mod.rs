@@ -21,7 +21,7 @@ use tower::{Layer, Service};
 use gate::{Gate, Permit, Priority};
 
 use super::{
-    authenticate::SESSION_COOKIE,
+    credentials::SESSION_COOKIE,
     error::{ApiError, Code},
 };
 

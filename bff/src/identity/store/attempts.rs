@@ -1,4 +1,4 @@
-//! Failed sign-ins, and the waits they bring.
+//! Failed checks of passwords, and the waits they bring.
 
 use platform::redis::Redis;
 use redis::RedisResult;
@@ -12,40 +12,56 @@ const FIRST_WAIT_MS: i64 = 1_000;
 /// The longest wait.
 const LONGEST_WAIT_MS: i64 = 15 * 60 * 1_000;
 
-/// Whether sign-ins of this owner are refused just now. `owner` is a user's id,
-/// or the keyed hash of an identifier that nobody has.
-///
-/// # Errors
-/// When Redis doesn't answer.
-pub async fn is_blocked(redis: &Redis, owner: &str, now: i64) -> RedisResult<bool> {
-    let until: Option<i64> = redis::cmd("HGET")
-        .arg(key(redis, owner))
-        .arg("until")
-        .query_async(&mut redis.hot())
-        .await?;
-    Ok(until.is_some_and(|until| now < until))
+/// What a check of a password comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The password was right. The failures before are forgotten.
+    Accepted,
+    /// It was wrong, which has been counted.
+    Refused,
+    /// Refused whatever it was, because of the failures before.
+    Blocked,
 }
 
-/// Counts a failed sign-in.
+impl Outcome {
+    /// As it is called in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// Decides a check. `owner` is a user's id, or the keyed hash of an identifier
+/// that nobody has.
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn failed(redis: &Redis, owner: &str, now: i64) -> RedisResult<u32> {
-    script!("scripts/attempt_failed.lua")
+pub async fn settle(redis: &Redis, owner: &str, is_right: bool, now: i64) -> RedisResult<Outcome> {
+    let outcome: String = script!("scripts/attempt_settle.lua")
         .key(key(redis, owner))
         .arg(now)
+        .arg(u8::from(is_right))
         .arg(FREE_FAILURES)
         .arg(FIRST_WAIT_MS)
         .arg(LONGEST_WAIT_MS)
         .invoke_async(&mut redis.hot())
-        .await
+        .await?;
+    Ok(match outcome.as_str() {
+        "accepted" => Outcome::Accepted,
+        "refused" => Outcome::Refused,
+        _ => Outcome::Blocked,
+    })
 }
 
-/// Forgets the failures, after a sign-in.
+/// Forgets the failures: the password that was guessed at is no more.
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn succeeded(redis: &Redis, owner: &str) -> RedisResult<()> {
+pub async fn forget(redis: &Redis, owner: &str) -> RedisResult<()> {
     redis::cmd("DEL")
         .arg(key(redis, owner))
         .query_async(&mut redis.hot())

@@ -2,6 +2,7 @@
 
 use platform::redis::Redis;
 use redis::RedisResult;
+use uuid::Uuid;
 
 use super::script;
 use crate::identity::settings::CodeSettings;
@@ -113,6 +114,55 @@ pub async fn restore(
         .arg(taken.attempts)
         .invoke_async(&mut redis.hot())
         .await
+}
+
+/// Voids codes.
+///
+/// # Errors
+/// When Redis doesn't answer.
+pub async fn void(redis: &Redis, all: &[CodeKeys]) -> RedisResult<()> {
+    let codes: Vec<&str> = all.iter().map(|keys| keys.code.as_str()).collect();
+    if codes.is_empty() {
+        return Ok(());
+    }
+    redis::cmd("DEL")
+        .arg(codes)
+        .query_async(&mut redis.hot())
+        .await
+}
+
+/// Remembers the kind of address that a code to step up went to.
+///
+/// # Errors
+/// When Redis doesn't answer.
+pub async fn note_step_up(
+    redis: &Redis,
+    user: Uuid,
+    kind: &str,
+    lifetime_ms: i64,
+) -> RedisResult<()> {
+    redis::cmd("SET")
+        .arg(step_up_key(redis, user))
+        .arg(kind)
+        .arg("PX")
+        .arg(lifetime_ms)
+        .query_async(&mut redis.hot())
+        .await
+}
+
+/// The kind of address that the last code to step up went to.
+///
+/// # Errors
+/// When Redis doesn't answer.
+pub async fn step_up_address(redis: &Redis, user: Uuid) -> RedisResult<Option<String>> {
+    redis::cmd("GET")
+        .arg(step_up_key(redis, user))
+        .query_async(&mut redis.hot())
+        .await
+}
+
+fn step_up_key(redis: &Redis, user: Uuid) -> String {
+    redis.key(&format!("step-up:{user}"))
 }
 
 /// Counts one message towards a day's budget. Returns the count so far.

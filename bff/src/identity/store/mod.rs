@@ -5,6 +5,9 @@
 
 pub mod attempts;
 pub mod codes;
+pub mod devices;
+pub mod freshness;
+pub mod once;
 pub mod sessions;
 
 /// A script and the numbers it was written for live in one file each.

@@ -45,7 +45,7 @@ pub struct Rotation<'a> {
 }
 
 /// The key of a session.
-fn key(redis: &Redis, session: Uuid) -> String {
+pub(super) fn key(redis: &Redis, session: Uuid) -> String {
     redis.key(&format!("session:{session}"))
 }
 
@@ -53,11 +53,29 @@ fn user_key(redis: &Redis, user: Uuid) -> String {
     redis.key(&format!("user-sessions:{user}"))
 }
 
+fn era_key(redis: &Redis, owner: &str) -> String {
+    redis.key(&format!("session-era:{owner}"))
+}
+
 fn revoked_key(redis: &Redis) -> String {
     redis.key("revoked")
 }
 
-/// Stores a session, and ends the user's oldest ones beyond `most`.
+/// How often all sessions of a user were ended lately. `owner` is a user's id,
+/// or whatever stands for somebody who doesn't exist.
+///
+/// # Errors
+/// When Redis doesn't answer.
+pub async fn era(redis: &Redis, owner: &str) -> RedisResult<u64> {
+    let era: Option<u64> = redis::cmd("GET")
+        .arg(era_key(redis, owner))
+        .query_async(&mut redis.hot())
+        .await?;
+    Ok(era.unwrap_or_default())
+}
+
+/// Stores a session, and ends the user's oldest ones beyond `most`. `None` when
+/// all of them were ended since `era`.
 ///
 /// # Errors
 /// When Redis doesn't answer.
@@ -67,18 +85,21 @@ pub async fn create(
     secret: &[u8],
     most: usize,
     keep_revoked: i64,
-) -> RedisResult<Vec<Uuid>> {
+    era: u64,
+) -> RedisResult<Option<Vec<Uuid>>> {
     let created = session.created_at.timestamp_millis();
-    let ids: Vec<String> = script!("scripts/session_create.lua")
+    let ids: Option<Vec<String>> = script!("scripts/session_create.lua")
         .key(key(redis, session.id))
         .key(user_key(redis, session.user_id))
         .key(revoked_key(redis))
+        .key(era_key(redis, &session.user_id.to_string()))
         .arg(created)
         .arg(session.id.to_string())
         .arg(session.ends_at.timestamp_millis())
         .arg(most)
         .arg(redis.key("session:"))
         .arg(keep_revoked)
+        .arg(era)
         .arg(&[
             ("user", session.user_id.to_string()),
             ("role", session.role.to_string()),
@@ -88,13 +109,16 @@ pub async fn create(
             ("agent", &session.user_agent),
         ])
         .arg(&[("ip", session.ip.to_string())])
-        .arg(&[("created", created), ("seen", created), ("generation", 0)])
-        .arg(&[("idle", session.idle_at.timestamp_millis())])
+        .arg(&[("created", created), ("seen", created), ("fresh", created)])
+        .arg(&[
+            ("generation", 0),
+            ("idle", session.idle_at.timestamp_millis()),
+        ])
         .arg(&[("absolute", session.ends_at.timestamp_millis())])
         .arg(&[("secret", secret)])
         .invoke_async(&mut redis.hot())
         .await?;
-    Ok(uuids(&ids))
+    Ok(ids.map(|ids| uuids(&ids)))
 }
 
 /// Rotates a refresh token.
@@ -180,6 +204,7 @@ pub async fn end(
     let script = script!("scripts/session_end.lua");
     let mut call = script.key(user_key(redis, user));
     call.key(revoked_key(redis))
+        .key(era_key(redis, &user.to_string()))
         .arg(now)
         .arg(redis.key("session:"))
         .arg(keep_revoked)

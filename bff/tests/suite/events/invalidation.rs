@@ -8,7 +8,8 @@ use platform::{
 use proto::events::{
     AccountUpdated, Event, HoldCaptured, HoldExpired, HoldPlaced, HoldReleased, ItemDeleted,
     ItemUpdated, OrderCancelled, OrderCreated, OrderExpired, OrderFulfilled, OrderPaid, SUBJECTS,
-    SessionRevoked, TransferPosted, UserRegistered, UserUpdated,
+    SessionRevoked, TransferPosted, UserDeactivated, UserDeletionRequested, UserErased,
+    UserRegistered, UserUpdated,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -55,6 +56,19 @@ async fn every_event_drops_what_it_changed_on_every_replica() {
     let [user_id, other, item_id, order_id] = [1, 2, 3, 4].map(Uuid::from_u128);
     append(&messaging, &UserRegistered { user_id }).await;
     append(&messaging, &UserUpdated { user_id }).await;
+    append(&messaging, &UserDeactivated { user_id }).await;
+    let requested_at = messaging.clock.now();
+    let requested = UserDeletionRequested {
+        user_id,
+        requested_at,
+    };
+    append(&messaging, &requested).await;
+    let erased = UserErased {
+        user_id,
+        requested_at,
+        erased_at: requested_at,
+    };
+    append(&messaging, &erased).await;
     append(
         &messaging,
         &AccountUpdated {
@@ -96,12 +110,12 @@ async fn every_event_drops_what_it_changed_on_every_replica() {
 
     for dropped in &replicas {
         until("everything was heard", async || {
-            dropped.lock().unwrap().len() == 16
+            dropped.lock().unwrap().len() == 19
         })
         .await;
         let heard = drain(dropped);
         let count = |what| heard.iter().filter(|one| **one == what).count();
-        assert_eq!(count(User(user_id)), 13);
+        assert_eq!(count(User(user_id)), 16);
         assert_eq!(count(User(other)), 1);
         assert_eq!(count(Item(item_id)), 2);
     }
@@ -137,7 +151,7 @@ async fn an_event_that_this_version_does_not_know_drops_everything() {
 fn the_test_above_has_every_event() {
     assert_eq!(
         SUBJECTS.len(),
-        16,
+        19,
         "give the new event its line there, and this its number"
     );
 }

@@ -36,7 +36,8 @@ async fn a_code_reaches_its_owner_by_mail() {
     assert_eq!(header("To"), "ann@example.com");
     assert_eq!(header("Subject"), "Your code for Portico");
     assert!(header("Message-ID").ends_with("@portico.test>"));
-    assert!(header("Content-Type").starts_with("text/plain"));
+    assert!(header("Content-Type").starts_with("multipart/alternative"));
+    assert!(mail.text.contains("Content-Type: text/html"), "{mail:?}");
 
     until("it is logged", async || {
         logs.text().contains("message sent")

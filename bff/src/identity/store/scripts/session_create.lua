@@ -1,9 +1,13 @@
 -- Stores a session; when its user has too many, the oldest go.
--- KEYS: session, sessions of the user, revoked
--- ARGV: now, id, absolute deadline, most sessions, key prefix, keep revoked, field, value, …
--- Returns the ids of the sessions that went.
+-- KEYS: session, sessions of the user, revoked, era of the user
+-- ARGV: now, id, absolute deadline, most sessions, key prefix, keep revoked, era, field, value, …
+-- Returns the ids of the sessions that went; nil when all sessions of the user
+-- were ended since the era that the sign-in began in.
 local now, id = tonumber(ARGV[1]), ARGV[2]
-for i = 7, #ARGV, 2 do
+if (redis.call('GET', KEYS[4]) or '0') ~= ARGV[7] then
+  return nil
+end
+for i = 8, #ARGV, 2 do
   redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3] - now)

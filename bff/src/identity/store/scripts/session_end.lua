@@ -1,5 +1,5 @@
 -- Ends sessions of one user: those named, or all but one.
--- KEYS: sessions of the user, revoked
+-- KEYS: sessions of the user, revoked, era of the user
 -- ARGV: now, key prefix, keep revoked, spared id or '', id, …
 -- Returns the ids of the sessions that were alive and ended.
 local now = tonumber(ARGV[1])
@@ -9,6 +9,10 @@ for i = 5, #ARGV do
 end
 if #ids == 0 then
   ids = redis.call('ZRANGE', KEYS[1], 0, -1)
+  -- What is signing in just now with what was good before comes too late. No
+  -- sign-in takes an hour.
+  redis.call('INCR', KEYS[3])
+  redis.call('PEXPIRE', KEYS[3], 3600 * 1000)
 end
 local ended = {}
 for _, id in ipairs(ids) do

@@ -1,0 +1,119 @@
+//! How users leave, and come back.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// What still belongs to a user, as far as money goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Belongings {
+    /// Some account isn't empty.
+    pub balance: bool,
+    /// Something is set aside in some account.
+    pub held: bool,
+}
+
+/// Looks at a user's open accounts, and locks them until the transaction ends,
+/// so that nothing comes in meanwhile.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn belongings(connection: &mut PgConnection, user_id: Uuid) -> sqlx::Result<Belongings> {
+    let accounts = sqlx::query!(
+        r#"SELECT balance <> 0 AS "balance!", held <> 0 AS "held!" FROM accounts
+           WHERE user_id = $1 AND kind = 'user' AND status = 'open'
+           ORDER BY id FOR NO KEY UPDATE"#,
+        user_id,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(Belongings {
+        balance: accounts.iter().any(|account| account.balance),
+        held: accounts.iter().any(|account| account.held),
+    })
+}
+
+/// Closes a user's accounts, which have to be empty.
+///
+/// # Errors
+/// When the store doesn't answer; by constraint when one isn't empty.
+pub async fn close_accounts(
+    connection: &mut PgConnection,
+    user_id: Uuid,
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE accounts SET status = 'closed', closed_at = $2, updated_at = $2
+         WHERE user_id = $1 AND kind = 'user' AND status = 'open'",
+        user_id,
+        at,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Deactivates an active user. Returns the new version; none: the user isn't
+/// active.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn deactivate(
+    connection: &mut PgConnection,
+    user_id: Uuid,
+    at: DateTime<Utc>,
+    return_until: DateTime<Utc>,
+) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!(
+        "UPDATE users SET status = 'deactivated', return_until = $3, updated_at = $2, version = version + 1
+         WHERE id = $1 AND status = 'active' RETURNING version",
+        user_id,
+        at,
+        return_until,
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Makes a deactivated user active again, in time. Returns the new version;
+/// none: there was nothing to do, or it is too late.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn reactivate(
+    connection: &mut PgConnection,
+    user_id: Uuid,
+    at: DateTime<Utc>,
+) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!(
+        "UPDATE users SET status = 'active', return_until = NULL, updated_at = $2, version = version + 1
+         WHERE id = $1 AND status = 'deactivated' AND return_until > $2 RETURNING version",
+        user_id,
+        at,
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Marks an active user as deleted. Returns the new version; none: the user
+/// isn't active.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn delete(
+    connection: &mut PgConnection,
+    user_id: Uuid,
+    at: DateTime<Utc>,
+    erase_after: DateTime<Utc>,
+) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!(
+        "UPDATE users SET status = 'deleted', deleted_at = $2, erase_after = $3,
+                          updated_at = $2, version = version + 1
+         WHERE id = $1 AND status = 'active' RETURNING version",
+        user_id,
+        at,
+        erase_after,
+    )
+    .fetch_optional(connection)
+    .await
+}

@@ -1,0 +1,182 @@
+//! Looking after users: support reads, administrators change.
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
+use http::StatusCode;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    accounts::{
+        administration::{self, ManagedUser, UserFilter},
+        credentials::UserStatus,
+        trail::{self, AuditFilter, AuditLine},
+    },
+    app::AppState,
+    cache::Invalidate,
+    edge::{
+        error::{ApiError, Code},
+        extract::{Body, Limit, Name, Path, Query},
+        roles::{Admin, Support},
+    },
+    identity::{
+        Role,
+        administration::{Actor, Change, Standing},
+        session::Device,
+    },
+    upstream::view::Page,
+};
+
+crate::request! {
+    /// Which users.
+    #[derive(IntoParams)]
+    #[into_params(parameter_in = Query)]
+    pub struct UsersQuery {
+        /// A part of a name or an address, or a whole id.
+        #[param(value_type = Option<String>, max_length = 100)]
+        query: Option<Name<100>>,
+        /// Only those with this role.
+        role: Option<Role>,
+        /// Only those with this status.
+        status: Option<UserStatus>,
+        /// How many.
+        limit: Limit,
+        /// From an earlier page of the same query.
+        cursor: Option<String>,
+    }
+}
+
+crate::request! {
+    /// What is to be otherwise; what is missing stays.
+    #[derive(ToSchema)]
+    pub struct ChangeUser {
+        /// What the user may do.
+        role: Option<Role>,
+        /// `active` or `blocked`.
+        #[schema(value_type = Option<String>, example = "blocked")]
+        status: Option<Standing>,
+    }
+}
+
+crate::request! {
+    /// Which lines of the trail.
+    #[derive(IntoParams)]
+    #[into_params(parameter_in = Query)]
+    pub struct AuditQuery {
+        /// What happened to this user.
+        user_id: Option<Uuid>,
+        /// What this user did.
+        actor_id: Option<Uuid>,
+        /// What happened, such as `session.opened`.
+        #[param(value_type = Option<String>, max_length = 64)]
+        event: Option<Name<64>>,
+        /// Not before this.
+        from: Option<DateTime<Utc>>,
+        /// Before this.
+        until: Option<DateTime<Utc>>,
+        /// How many.
+        limit: Limit,
+        /// From an earlier page of the same query.
+        cursor: Option<String>,
+    }
+}
+
+/// List users, the youngest first.
+#[utoipa::path(get, path = "/v1/admin/users", tag = "administration", params(UsersQuery),
+    responses((status = 200, body = Page<ManagedUser>)))]
+pub async fn users(
+    State(state): State<AppState>,
+    _: Support,
+    Query(asked): Query<UsersQuery>,
+) -> Result<Json<Page<ManagedUser>>, ApiError> {
+    let filter = UserFilter {
+        query: asked.query.map(|query| query.0),
+        role: asked.role,
+        status: asked.status,
+    };
+    let list = format!("{filter:?}");
+    let list: &[&[u8]] = &[b"admin users", list.as_bytes()];
+    let after = state.cursors.read(list, asked.cursor.as_deref())?;
+    let rows = i64::from(asked.limit.0) + 1;
+    let users = administration::list(&state.accounts, &filter, after, rows).await?;
+    let cursor = |last: &ManagedUser| state.cursors.make(list, last.id);
+    Ok(Json(Page::cut(users, asked.limit.0, cursor)))
+}
+
+/// One user, gone ones too.
+#[utoipa::path(get, path = "/v1/admin/users/{id}", tag = "administration",
+    params(("id" = Uuid, Path)), responses((status = 200, body = ManagedUser)))]
+pub async fn user(
+    State(state): State<AppState>,
+    _: Support,
+    Path(id): Path<Uuid>,
+) -> Result<Json<ManagedUser>, ApiError> {
+    shown(&state, id).await
+}
+
+async fn shown(state: &AppState, id: Uuid) -> Result<Json<ManagedUser>, ApiError> {
+    let user = administration::find(&state.accounts, id).await?;
+    user.map(Json).ok_or_else(|| ApiError::new(Code::NotFound))
+}
+
+/// Change what a user may do, or block one. The user's sessions end.
+///
+/// Only those below one's own rank can be changed.
+#[utoipa::path(patch, path = "/v1/admin/users/{id}", tag = "administration",
+    params(("id" = Uuid, Path)), request_body = ChangeUser, responses((status = 200, body = ManagedUser)))]
+pub async fn change(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    device: Device,
+    Path(id): Path<Uuid>,
+    Body(asked): Body<ChangeUser>,
+) -> Result<Json<ManagedUser>, ApiError> {
+    let change = Change {
+        role: asked.role,
+        status: asked.status,
+    };
+    let actor = Actor::Admin(&caller, &device);
+    state.administration.change(actor, id, change).await?;
+    state.cache.invalidate(Invalidate::User(id)).await;
+    shown(&state, id).await
+}
+
+/// End all sessions of a user.
+///
+/// Only of those below one's own rank.
+#[utoipa::path(post, path = "/v1/admin/users/{id}/sign-out", tag = "administration",
+    params(("id" = Uuid, Path)), responses((status = 204)))]
+pub async fn sign_out(
+    State(state): State<AppState>,
+    Admin(caller): Admin,
+    device: Device,
+    Path(id): Path<Uuid>,
+) -> Result<StatusCode, ApiError> {
+    let actor = Actor::Admin(&caller, &device);
+    state.administration.sign_out(actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Read the audit trail, newest first.
+#[utoipa::path(get, path = "/v1/admin/audit", tag = "administration", params(AuditQuery),
+    responses((status = 200, body = Page<AuditLine>)))]
+pub async fn audit(
+    State(state): State<AppState>,
+    _: Support,
+    Query(asked): Query<AuditQuery>,
+) -> Result<Json<Page<AuditLine>>, ApiError> {
+    let filter = AuditFilter {
+        user_id: asked.user_id,
+        actor_id: asked.actor_id,
+        event: asked.event.map(|event| event.0),
+        from: asked.from,
+        until: asked.until,
+    };
+    let list = format!("{filter:?}");
+    let list: &[&[u8]] = &[b"audit", list.as_bytes()];
+    let after = state.cursors.read(list, asked.cursor.as_deref())?;
+    let rows = i64::from(asked.limit.0) + 1;
+    let lines = trail::list(&state.accounts, &filter, after, rows).await?;
+    let cursor = |last: &AuditLine| state.cursors.make(list, last.id);
+    Ok(Json(Page::cut(lines, asked.limit.0, cursor)))
+}

@@ -1,0 +1,145 @@
+//! One-time codes, and what is proved again by them.
+
+use axum::{Json, extract::State};
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::auth::address;
+use crate::{
+    app::AppState,
+    edge::{
+        error::{ApiError, FieldError},
+        extract::{Body, FromField, Invalid},
+    },
+    identity::{
+        Caller,
+        code::{Purpose, Sent},
+        identifier::Password,
+        session::Device,
+        sign_in::StepUp,
+    },
+    request,
+};
+
+/// What a code can be asked for.
+#[derive(Debug, Clone, Copy, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum CodeFor {
+    /// To register.
+    Registration,
+    /// To add an address to one's account; for someone signed in.
+    AddIdentifier,
+    /// To prove again who one is; for someone signed in.
+    StepUp,
+}
+
+impl FromField for CodeFor {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        match String::from_field(value)?.as_str() {
+            "registration" => Ok(Self::Registration),
+            "add_identifier" => Ok(Self::AddIdentifier),
+            "step_up" => Ok(Self::StepUp),
+            _ => Err(Invalid::new(
+                "unknown_value",
+                "expected registration, add_identifier or step_up",
+            )),
+        }
+    }
+}
+
+impl From<CodeFor> for Purpose {
+    fn from(wanted: CodeFor) -> Self {
+        match wanted {
+            CodeFor::Registration => Self::Registration,
+            CodeFor::AddIdentifier => Self::AddIdentifier,
+            CodeFor::StepUp => Self::StepUp,
+        }
+    }
+}
+
+request! {
+    /// Asks for a one-time code.
+    #[derive(ToSchema)]
+    pub struct CodeRequest {
+        /// An e-mail address or a phone number.
+        #[schema(example = "ann@example.com")]
+        identifier: String,
+        /// What the code is for.
+        purpose: CodeFor,
+    }
+}
+
+request! {
+    /// Proves again who is signed in: by one of the two.
+    #[derive(ToSchema)]
+    pub struct StepUpRequest {
+        /// The password.
+        #[schema(value_type = Option<String>, format = Password)]
+        password: Option<Password>,
+        /// A code that was sent for `step_up`.
+        #[schema(example = "123456")]
+        code: Option<String>,
+    }
+}
+
+/// A code is on its way, if it may be.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CodeSent {
+    /// Seconds until the code is worth nothing.
+    expires_in: i64,
+    /// Seconds until another may be asked for.
+    resend_after: i64,
+}
+
+impl From<Sent> for CodeSent {
+    fn from(sent: Sent) -> Self {
+        Self {
+            expires_in: sent.expires_in.num_seconds(),
+            resend_after: sent.resend_after.num_seconds(),
+        }
+    }
+}
+
+/// Send a one-time code.
+///
+/// The answer is the same whether or not anyone is known by the address.
+#[utoipa::path(post, path = "/v1/auth/verify-code", tag = "identity", request_body = CodeRequest,
+    responses((status = 202, body = CodeSent)))]
+pub async fn verify_code(
+    State(state): State<AppState>,
+    caller: Option<Caller>,
+    device: Device,
+    Body(request): Body<CodeRequest>,
+) -> Result<(StatusCode, Json<CodeSent>), ApiError> {
+    let address = address(&state, &request.identifier)?;
+    let sent = state
+        .sign_in
+        .send_code(&address, request.purpose.into(), caller.as_ref(), &device)
+        .await?;
+    Ok((StatusCode::ACCEPTED, Json(sent.into())))
+}
+
+/// Prove again who is signed in.
+///
+/// For ten minutes the session may do what needs it.
+#[utoipa::path(post, path = "/v1/auth/step-up", tag = "identity", request_body = StepUpRequest,
+    responses((status = 204)))]
+pub async fn step_up(
+    State(state): State<AppState>,
+    caller: Caller,
+    device: Device,
+    Body(request): Body<StepUpRequest>,
+) -> Result<StatusCode, ApiError> {
+    let proof = match (request.password, request.code) {
+        (Some(password), None) => StepUp::Password(password),
+        (None, Some(code)) => StepUp::Code(code),
+        _ => {
+            let fault = |pointer| FieldError::new(pointer, "one_of", "expected one of the two");
+            return Err(ApiError::invalid(vec![fault("/password"), fault("/code")]));
+        }
+    };
+    state.sign_in.step_up(&caller, proof, &device).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,235 @@
+use platform::outbox::{self, NewEvent};
+use proto::events::{Event as _, UserRegistered, UserUpdated};
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Failure, OAuth, ProviderName, provider::Person};
+use crate::{
+    accounts::{
+        audit::{self, AuditEvent},
+        credentials::UserStatus,
+        identities::{self, AddressHolder, NewIdentity, NewPerson},
+    },
+    identity::{
+        identifier::{Address, Email},
+        session::Device,
+    },
+};
+
+/// How often one who loses a race against another request of the same person
+/// looks again. Each time someone else has won.
+const TRIES: usize = 3;
+
+impl OAuth {
+    /// The user that a person is here, made or linked if need be.
+    ///
+    /// An identity that is known decides. Of a new one only an address counts
+    /// that the provider vouches for: it is linked to the user who has that
+    /// address, and otherwise a user is made. What a provider says without
+    /// vouching decides nothing, or anyone could sign in as anyone.
+    pub(super) async fn user_of(
+        &self,
+        provider: ProviderName,
+        person: &Person,
+        device: &Device,
+    ) -> Result<Uuid, Failure> {
+        for _ in 0..TRIES {
+            let known = identities::find(&self.pool, provider.as_str(), &person.subject).await?;
+            if let Some(holder) = known {
+                return match holder.status {
+                    UserStatus::Active => Ok(holder.user_id),
+                    _ => self.refuse(holder.user_id, provider, device).await,
+                };
+            }
+            let outcome = match self.holder_of_address(person).await? {
+                Some((email, holder)) => self.adopt(&holder, email, provider, person, device).await,
+                None => self.register(provider, person, device).await,
+            };
+            match outcome {
+                Err(failure) if failure.is_lost_race() => {}
+                outcome => return outcome,
+            }
+        }
+        Err(Failure::Taken)
+    }
+
+    async fn holder_of_address<'p>(
+        &self,
+        person: &'p Person,
+    ) -> Result<Option<(&'p Email, AddressHolder)>, Failure> {
+        let Some(email) = person.vouched_email() else {
+            return Ok(None);
+        };
+        let holder = identities::lock_holder_of(&self.pool, email).await?;
+        Ok(holder.map(|holder| (email, holder)))
+    }
+
+    /// Links a person to the user who has their address.
+    ///
+    /// Where the address was never proved, someone else may have put it there
+    /// to wait for its owner: everything they could get in with goes first.
+    async fn adopt(
+        &self,
+        holder: &AddressHolder,
+        email: &Email,
+        provider: ProviderName,
+        person: &Person,
+        device: &Device,
+    ) -> Result<Uuid, Failure> {
+        let user_id = holder.user_id;
+        if holder.status != UserStatus::Active {
+            return self.refuse(user_id, provider, device).await;
+        }
+        if !holder.verified {
+            self.disown(user_id, email, provider, device).await?;
+        }
+        let mut transaction = self.pool.begin().await?;
+        let still = identities::lock_holder_of(&mut *transaction, email).await?;
+        let still = still.filter(|now| now.user_id == user_id && now.status == UserStatus::Active);
+        if still.is_none_or(|now| holder.verified && !now.verified) {
+            return Err(Failure::Taken);
+        }
+        identities::verify_email(&mut *transaction, user_id, self.clock.now()).await?;
+        self.link(&mut transaction, user_id, provider, person, device)
+            .await?;
+        transaction.commit().await?;
+        Ok(user_id)
+    }
+
+    async fn disown(
+        &self,
+        user_id: Uuid,
+        email: &Email,
+        provider: ProviderName,
+        device: &Device,
+    ) -> Result<(), Failure> {
+        let masked = Address::Email(email.clone()).masked();
+        let mut entry =
+            self.sign_in
+                .entry(AuditEvent::Disowned, Some(user_id), device, Some(masked));
+        entry.detail = json!({ "provider": provider.as_str() });
+        let mut transaction = self.pool.begin().await?;
+        identities::disown(&mut *transaction, user_id).await?;
+        audit::append(&mut *transaction, &entry).await?;
+        transaction.commit().await?;
+        // Without Redis nobody is signed in: the next try begins here again.
+        Ok(self.sessions.end_all(user_id, None).await?)
+    }
+
+    async fn register(
+        &self,
+        provider: ProviderName,
+        person: &Person,
+        device: &Device,
+    ) -> Result<Uuid, Failure> {
+        let (id, at) = (self.clock.new_id(), self.clock.now());
+        let email = person.vouched_email();
+        let new = NewPerson {
+            id,
+            email,
+            full_name: person.full_name.as_deref(),
+            at,
+        };
+        let mut transaction = self.pool.begin().await?;
+        identities::insert_person(&mut *transaction, &new).await?;
+        identities::insert(&mut *transaction, &identity(provider, person, id, at)).await?;
+        let registered = UserRegistered { user_id: id };
+        let event = NewEvent::new(UserRegistered::SUBJECT, id, 1, &registered, &*self.clock);
+        outbox::append(&mut *transaction, &event).await?;
+        let masked = email.map(|email| Address::Email(email.clone()).masked());
+        let mut entry = self
+            .sign_in
+            .entry(AuditEvent::Registered, Some(id), device, masked);
+        entry.detail = json!({ "provider": provider.as_str() });
+        audit::append(&mut *transaction, &entry).await?;
+        transaction.commit().await?;
+        metrics::counter!("registrations_total").increment(1);
+        Ok(id)
+    }
+
+    /// Adds an identity to a user who is kept as they are meanwhile.
+    pub(super) async fn link(
+        &self,
+        transaction: &mut PgConnection,
+        user_id: Uuid,
+        provider: ProviderName,
+        person: &Person,
+        device: &Device,
+    ) -> Result<(), Failure> {
+        let at = self.clock.now();
+        identities::insert(&mut *transaction, &identity(provider, person, user_id, at))
+            .await
+            .map_err(|error| match constraint(&error) {
+                Some("identities_one_per_provider") => Failure::Taken,
+                _ => error.into(),
+            })?;
+        self.tell(
+            transaction,
+            AuditEvent::IdentityLinked,
+            user_id,
+            provider,
+            device,
+        )
+        .await
+    }
+
+    /// Writes down a change of a user's identities and tells of it.
+    pub(super) async fn tell(
+        &self,
+        transaction: &mut PgConnection,
+        what: AuditEvent,
+        user_id: Uuid,
+        provider: ProviderName,
+        device: &Device,
+    ) -> Result<(), Failure> {
+        let at = self.clock.now();
+        let version = identities::changed(&mut *transaction, user_id, at).await?;
+        let updated = UserUpdated { user_id };
+        let event = NewEvent::new(
+            UserUpdated::SUBJECT,
+            user_id,
+            version,
+            &updated,
+            &*self.clock,
+        );
+        outbox::append(&mut *transaction, &event).await?;
+        let mut entry = self.sign_in.entry(what, Some(user_id), device, None);
+        entry.detail = json!({ "provider": provider.as_str() });
+        Ok(audit::append(&mut *transaction, &entry).await?)
+    }
+
+    /// Writes down that a user who may not sign in has tried to.
+    async fn refuse<T>(
+        &self,
+        user_id: Uuid,
+        provider: ProviderName,
+        device: &Device,
+    ) -> Result<T, Failure> {
+        let mut entry = self
+            .sign_in
+            .entry(AuditEvent::SignInFailed, Some(user_id), device, None);
+        entry.detail = json!({ "provider": provider.as_str() });
+        audit::append(&self.pool, &entry).await?;
+        Err(Failure::Refused)
+    }
+}
+
+fn identity<'p>(
+    provider: ProviderName,
+    person: &'p Person,
+    user_id: Uuid,
+    at: chrono::DateTime<chrono::Utc>,
+) -> NewIdentity<'p> {
+    NewIdentity {
+        provider: provider.as_str(),
+        subject: &person.subject,
+        user_id,
+        email: person.email.as_ref(),
+        at,
+    }
+}
+
+fn constraint(error: &sqlx::Error) -> Option<&str> {
+    error.as_database_error()?.constraint()
+}

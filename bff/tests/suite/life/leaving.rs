@@ -1,0 +1,179 @@
+use chrono::TimeDelta;
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use super::house::House;
+use crate::helpers::{Answer, PASSWORD, TestApp, Tokens, eventually};
+
+async fn is_alive(app: &TestApp, tokens: &Tokens) -> bool {
+    let me = app.get("/v1/me", Some(&tokens.access)).await.status == StatusCode::OK;
+    let body = json!({ "refresh_token": tokens.refresh });
+    me || app.post("/v1/auth/refresh", None, &body).await.status == StatusCode::OK
+}
+
+async fn step_up(app: &TestApp, tokens: &Tokens) {
+    let proof = json!({ "password": PASSWORD });
+    app.post("/v1/auth/step-up", Some(&tokens.access), &proof)
+        .await
+        .expect(StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn who_deactivates_is_out_everywhere_and_comes_back_with_the_right_password() {
+    let house = House::new().await;
+    let app = &house.app;
+    let other = app.replica().await;
+    let ann = house.person("ann").await;
+    let phone = app.login(&ann.email).await.expect(StatusCode::OK).tokens();
+    let gone = house.deactivate(&ann).await.expect(StatusCode::NO_CONTENT);
+    let cookie = gone.header("set-cookie").unwrap();
+    assert!(cookie.contains("Max-Age=0"), "{cookie}");
+    for tokens in [&ann.tokens, &phone] {
+        assert!(!is_alive(app, tokens).await);
+        eventually("the other replica knows", async || {
+            (!is_alive(&other, tokens).await).then_some(())
+        })
+        .await;
+    }
+
+    let wrong = json!({ "identifier": ann.email, "password": "not the password" });
+    let wrong = app.post("/v1/auth/login", None, &wrong).await;
+    wrong.expect(StatusCode::UNAUTHORIZED);
+    app.advance(TimeDelta::days(29));
+    let back = app.login(&ann.email).await.expect(StatusCode::OK).tokens();
+    assert!(is_alive(app, &back).await);
+    assert!(!is_alive(app, &ann.tokens).await, "what ended stays so");
+}
+
+#[tokio::test]
+async fn who_comes_back_too_late_hears_what_a_wrong_password_hears() {
+    let house = House::new().await;
+    let app = &house.app;
+    let ann = house.person("ann").await;
+    house.deactivate(&ann).await.expect(StatusCode::NO_CONTENT);
+    app.advance(TimeDelta::days(30) + TimeDelta::seconds(1));
+    let late = app.login(&ann.email).await.expect(StatusCode::UNAUTHORIZED);
+    let unknown = app.login("nobody@example.com").await;
+    assert_eq!(late.code(), unknown.code());
+    assert_eq!(late.json()["detail"], unknown.json()["detail"]);
+}
+
+#[tokio::test]
+async fn leaving_needs_a_proof_that_is_fresh() {
+    let house = House::new().await;
+    let app = &house.app;
+    let mut ann = house.person("ann").await;
+    app.advance(TimeDelta::seconds(601));
+    let body = json!({ "refresh_token": ann.tokens.refresh });
+    let renewed = app.post("/v1/auth/refresh", None, &body).await;
+    ann.tokens = renewed.expect(StatusCode::OK).tokens();
+    for refused in [house.deactivate(&ann).await, house.delete(&ann).await] {
+        assert_eq!(
+            refused.expect(StatusCode::FORBIDDEN).code(),
+            "step_up_required"
+        );
+    }
+    step_up(app, &ann.tokens).await;
+    house.delete(&ann).await.expect(StatusCode::NO_CONTENT);
+
+    let cookie = {
+        house.person("cora").await;
+        app.cookie("cora@example.com").await
+    };
+    for (method, path) in [
+        (Method::POST, "/v1/me/deactivate"),
+        (Method::DELETE, "/v1/me"),
+    ] {
+        let request = app.request(method, path).header("cookie", &cookie);
+        let refused = Answer::of(request).await.expect(StatusCode::FORBIDDEN);
+        assert_eq!(refused.code(), "csrf");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_deleted_while_money_or_an_order_is_there() {
+    let house = House::new().await;
+    let app = &house.app;
+    let ann = house.person("ann").await;
+    let refused = async |codes: &[&str]| {
+        let answer = house.delete(&ann).await;
+        let answer = answer.expect(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(answer.code(), "obligations_remain");
+        let json = answer.json();
+        let errors = json["errors"].as_array().unwrap().iter();
+        let named: Vec<_> = errors
+            .map(|error| error["code"].as_str().unwrap())
+            .collect();
+        assert_eq!(named, codes);
+    };
+    let account = house.account(&ann, "5.00", "2.00").await;
+    let order = house.order(&ann).await;
+    refused(&["balance", "hold", "open_order"]).await;
+    house.cancel(order).await;
+    refused(&["balance", "hold"]).await;
+    assert!(is_alive(app, &ann.tokens).await);
+
+    let mut sql = app.superuser().await;
+    sqlx::Executor::execute(&mut sql, "SET session_replication_role = replica")
+        .await
+        .unwrap();
+    sqlx::query("UPDATE accounts SET balance = 0, held = 0 WHERE id = $1")
+        .bind(account)
+        .execute(&mut sql)
+        .await
+        .unwrap();
+    house.delete(&ann).await.expect(StatusCode::NO_CONTENT);
+    let status: String = sqlx::query_scalar("SELECT status::text FROM accounts WHERE id = $1")
+        .bind(account)
+        .fetch_one(&mut sql)
+        .await
+        .unwrap();
+    assert_eq!(status, "closed");
+}
+
+#[tokio::test]
+async fn while_orders_cannot_be_asked_nobody_is_deleted() {
+    let house = House::new().await;
+    let ann = house.person("ann").await;
+    let refused = House::delete_at(&house.cut_off().await, &ann).await;
+    let refused = refused.expect(StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.code(), "unavailable");
+    assert!(refused.header("retry-after").is_some());
+    assert!(is_alive(&house.app, &ann.tokens).await);
+}
+
+#[tokio::test]
+async fn a_deleted_users_proofs_are_worth_nothing_and_the_address_is_free() {
+    let house = House::new().await;
+    let app = &house.app;
+    let other = app.replica().await;
+    let ann = house.person("ann").await;
+    let cookie = app.cookie(&ann.email).await;
+    house.delete(&ann).await.expect(StatusCode::NO_CONTENT);
+    assert!(!is_alive(app, &ann.tokens).await);
+    eventually("the other replica knows", async || {
+        let request = other.request(Method::GET, "/v1/me");
+        let by_cookie = Answer::of(request.header("cookie", &cookie)).await.status;
+        let by_token = is_alive(&other, &ann.tokens).await;
+        (!by_token && by_cookie == StatusCode::UNAUTHORIZED).then_some(())
+    })
+    .await;
+    app.login(&ann.email).await.expect(StatusCode::UNAUTHORIZED);
+    let again = app.user(&ann.email).await;
+    assert_ne!(again["id"], json!(ann.id));
+    app.login(&ann.email).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_sign_in_cannot_outrun_a_departure() {
+    let house = House::new().await;
+    let app = &house.app;
+    for round in 0..10 {
+        let ann = house.person(&format!("ann{round}")).await;
+        let (gone, login) = tokio::join!(house.delete(&ann), app.login(&ann.email));
+        gone.expect(StatusCode::NO_CONTENT);
+        if login.status == StatusCode::OK {
+            assert!(!is_alive(app, &login.tokens()).await);
+        }
+    }
+}

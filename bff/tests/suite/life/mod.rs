@@ -1,0 +1,6 @@
+//! The life of a user: leaving, coming back, being erased, taking a copy along.
+
+mod erasure;
+mod export;
+mod house;
+mod leaving;

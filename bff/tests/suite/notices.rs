@@ -1,0 +1,189 @@
+//! What users are told of what happens to their accounts.
+
+use chrono::TimeDelta;
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::helpers::{Answer, PASSWORD, TestApp, Tokens};
+
+const OTHER: &str = "nine quiet harbour lamps";
+
+async fn sign_in_from(app: &TestApp, email: &str, agent: &str) -> Tokens {
+    let body = json!({ "identifier": email, "password": PASSWORD });
+    let request = app.request(Method::POST, "/v1/auth/login").json(&body);
+    let answer = Answer::of(request.header("user-agent", agent)).await;
+    answer.expect(StatusCode::OK).tokens()
+}
+
+#[tokio::test]
+async fn a_sign_in_from_an_unseen_device_is_told_once() {
+    let app = TestApp::start().await;
+    let worker = app.worker().await;
+    app.user("ann@example.com").await;
+    sign_in_from(&app, "ann@example.com", "Browser/1.0").await;
+    // A new version is no new device.
+    sign_in_from(&app, "ann@example.com", "Browser/2.3").await;
+    sign_in_from(&app, "ann@example.com", "Phone/7").await;
+    worker.all_handled(&app).await;
+    let mails = worker.mails_to("ann@example.com");
+    assert_eq!(mails.len(), 2, "{mails:?}");
+    assert!(mails[0].contains("A new sign-in to Portico"), "{mails:?}");
+    assert!(mails[0].contains("127.0.0.1") && mails[0].contains("Browser/1.0"));
+    assert!(mails[1].contains("Phone/7"), "{mails:?}");
+}
+
+#[tokio::test]
+async fn whoever_just_registered_is_not_told_of_their_own_device() {
+    let app = TestApp::start().await;
+    let worker = app.worker().await;
+    let body = json!({ "identifier": "ann@example.com", "purpose": "registration" });
+    app.post("/v1/auth/verify-code", None, &body).await;
+    let code = worker.code_for("ann@example.com").await;
+    let body = json!({ "identifier": "ann@example.com", "code": code, "password": PASSWORD, "full_name": "Ann" });
+    app.post("/v1/auth/register", None, &body)
+        .await
+        .expect(StatusCode::CREATED);
+    app.login("ann@example.com").await.expect(StatusCode::OK);
+    worker.all_handled(&app).await;
+    assert_eq!(worker.mails_to("ann@example.com").len(), 1);
+}
+
+#[tokio::test]
+async fn a_changed_password_is_told_in_the_language_of_the_request() {
+    let app = TestApp::start().await;
+    let worker = app.worker().await;
+    let tokens = app.signed_in("ann@example.com").await;
+    let body = json!({ "current_password": PASSWORD, "new_password": OTHER });
+    let request = app
+        .request(Method::POST, "/v1/auth/update-password")
+        .header("accept-language", "ru-RU,ru;q=0.9,en;q=0.5")
+        .bearer_auth(&tokens.access)
+        .json(&body);
+    Answer::of(request).await.expect(StatusCode::NO_CONTENT);
+    worker.all_handled(&app).await;
+    let mails = worker.mails_to("ann@example.com");
+    assert_eq!(mails.len(), 2);
+    assert!(mails[1].contains("Пароль Portico изменён"), "{mails:?}");
+    assert!(mails[1].contains("<html lang=\"ru\">"), "{mails:?}");
+}
+
+#[tokio::test]
+async fn a_code_is_written_in_the_language_of_the_request() {
+    let app = TestApp::start().await;
+    let worker = app.worker().await;
+    for (to, language, expected) in [
+        ("ann@example.com", "ru", "Ваш код"),
+        ("bob@example.com", "de, en;q=0.7", "Your code"),
+    ] {
+        let body = json!({ "identifier": to, "purpose": "registration" });
+        let request = app
+            .request(Method::POST, "/v1/auth/verify-code")
+            .json(&body);
+        let answer = Answer::of(request.header("accept-language", language)).await;
+        answer.expect(StatusCode::ACCEPTED);
+        worker.code_for(to).await;
+        let mails = worker.mails_to(to);
+        assert!(mails[0].contains(expected), "{mails:?}");
+    }
+}
+
+#[tokio::test]
+async fn theft_is_told_and_written_down() {
+    let app = TestApp::start().await;
+    let worker = app.worker().await;
+    let first = app.signed_in("ann@example.com").await;
+    let refresh = async |token: &str| {
+        let body = json!({ "refresh_token": token });
+        app.post("/v1/auth/refresh", None, &body).await
+    };
+    refresh(&first.refresh).await.expect(StatusCode::OK);
+    app.advance(TimeDelta::seconds(31));
+    for _ in 0..3 {
+        refresh(&first.refresh)
+            .await
+            .expect(StatusCode::UNAUTHORIZED);
+    }
+    worker.all_handled(&app).await;
+    let mails = worker.mails_to("ann@example.com");
+    let told = mails
+        .iter()
+        .filter(|mail| mail.contains("A session of your Portico account was ended"));
+    assert_eq!(told.count(), 1, "{mails:?}");
+}
+
+#[tokio::test]
+async fn the_addresses_until_now_hear_of_a_new_one() {
+    let app = TestApp::start().await;
+    let worker = app.worker().await;
+    let tokens = app.signed_in("old@example.com").await;
+    let body = json!({ "identifier": "new@example.com", "purpose": "add_identifier" });
+    app.post("/v1/auth/verify-code", Some(&tokens.access), &body)
+        .await
+        .expect(StatusCode::ACCEPTED);
+    let code = worker.code_for("new@example.com").await;
+    let body = json!({ "identifier": "new@example.com", "code": code });
+    app.post("/v1/me/identifiers", Some(&tokens.access), &body)
+        .await
+        .expect(StatusCode::OK);
+    worker.all_handled(&app).await;
+    let old = worker.mails_to("old@example.com");
+    let told = old.last().unwrap();
+    assert!(told.contains("An address was added"), "{old:?}");
+    // Not whole: whoever reads the old mail may be somebody else by now.
+    assert!(told.contains("n***@example.com") && !told.contains("new@example.com"));
+    assert_eq!(worker.mails_to("new@example.com").len(), 1);
+}
+
+#[tokio::test]
+async fn what_happened_is_in_the_trail_without_secrets() {
+    let app = TestApp::start().await;
+    let tokens = app.signed_in("ann.lee@example.com").await;
+    let wrong = json!({ "password": "not the password" });
+    app.post("/v1/auth/step-up", Some(&tokens.access), &wrong)
+        .await
+        .expect(StatusCode::UNAUTHORIZED);
+    let right = json!({ "password": PASSWORD });
+    app.post("/v1/auth/step-up", Some(&tokens.access), &right)
+        .await
+        .expect(StatusCode::NO_CONTENT);
+    let body = json!({ "current_password": PASSWORD, "new_password": OTHER });
+    app.post("/v1/auth/update-password", Some(&tokens.access), &body)
+        .await
+        .expect(StatusCode::NO_CONTENT);
+    app.post("/v1/auth/logout-all", Some(&tokens.access), &json!({}))
+        .await
+        .expect(StatusCode::NO_CONTENT);
+    let mut db = app.superuser().await;
+    let events: Vec<String> = sqlx::query_scalar("SELECT event FROM audit_log ORDER BY at, id")
+        .fetch_all(&mut db)
+        .await
+        .unwrap();
+    assert_eq!(
+        events,
+        [
+            "session.opened",
+            "session.not_proved",
+            "session.proved",
+            "password.changed",
+            "sessions.ended"
+        ]
+    );
+    let all: Vec<String> = sqlx::query_scalar(
+        "SELECT audit_log::text FROM audit_log UNION ALL SELECT data::text FROM outbox",
+    )
+    .fetch_all(&mut db)
+    .await
+    .unwrap();
+    for secret in [
+        PASSWORD,
+        OTHER,
+        "not the password",
+        "ann.lee",
+        &tokens.access,
+    ] {
+        assert!(
+            !all.iter().any(|line| line.contains(secret)),
+            "{secret}: {all:?}"
+        );
+    }
+}

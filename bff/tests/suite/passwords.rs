@@ -1,0 +1,265 @@
+//! Changing a password, and choosing one anew.
+
+use chrono::TimeDelta;
+use futures::future::join_all;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::helpers::{Answer, PASSWORD, TestApp, Tokens};
+
+/// Another password that breaks no rule.
+const OTHER: &str = "nine quiet harbour lamps";
+
+async fn sign_in(app: &TestApp, identifier: &str, password: &str) -> Answer {
+    let body = json!({ "identifier": identifier, "password": password });
+    app.post("/v1/auth/login", None, &body).await
+}
+
+async fn update(app: &TestApp, tokens: &Tokens, current: &str, new: &str) -> Answer {
+    let body = json!({ "current_password": current, "new_password": new });
+    let path = "/v1/auth/update-password";
+    app.post(path, Some(&tokens.access), &body).await
+}
+
+async fn reset(app: &TestApp, identifier: &str) -> Answer {
+    let body = json!({ "identifier": identifier });
+    app.post("/v1/auth/reset-password", None, &body).await
+}
+
+async fn confirm(app: &TestApp, identifier: &str, code: &str, new: &str) -> Answer {
+    let body = json!({ "identifier": identifier, "code": code, "new_password": new });
+    app.post("/v1/auth/confirm-reset-password", None, &body)
+        .await
+}
+
+async fn is_alive(app: &TestApp, tokens: &Tokens) -> bool {
+    let body = json!({ "refresh_token": tokens.refresh });
+    let me = app.get("/v1/me", Some(&tokens.access)).await.status == StatusCode::OK;
+    let refreshed = app.post("/v1/auth/refresh", None, &body).await.status == StatusCode::OK;
+    assert_eq!(me, refreshed);
+    me
+}
+
+#[tokio::test]
+async fn changing_it_ends_all_other_sessions() {
+    let app = TestApp::start().await;
+    let here = app.signed_in("ann@example.com").await;
+    let there = app.login("ann@example.com").await.tokens();
+    update(&app, &here, PASSWORD, OTHER)
+        .await
+        .expect(StatusCode::NO_CONTENT);
+    assert!(is_alive(&app, &here).await);
+    assert!(!is_alive(&app, &there).await);
+    app.login("ann@example.com")
+        .await
+        .expect(StatusCode::UNAUTHORIZED);
+    sign_in(&app, "ann@example.com", OTHER)
+        .await
+        .expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn changing_it_takes_the_one_before() {
+    let app = TestApp::start().await;
+    let tokens = app.signed_in("ann@example.com").await;
+    for _ in 0..5 {
+        let wrong = update(&app, &tokens, "not the password", OTHER).await;
+        let wrong = wrong.expect(StatusCode::UNAUTHORIZED);
+        assert_eq!(wrong.code(), "invalid_credentials");
+    }
+    // Guessing here has to wait like guessing at sign-in.
+    update(&app, &tokens, PASSWORD, OTHER)
+        .await
+        .expect(StatusCode::UNAUTHORIZED);
+    app.advance(TimeDelta::milliseconds(1_100));
+    update(&app, &tokens, PASSWORD, OTHER)
+        .await
+        .expect(StatusCode::NO_CONTENT);
+    let body = json!({ "current_password": PASSWORD, "new_password": OTHER });
+    app.post("/v1/auth/update-password", None, &body)
+        .await
+        .expect(StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_new_password_that_breaks_rules_is_told_which() {
+    let app = TestApp::start().await;
+    let worker = app.worker().await;
+    let tokens = app.signed_in("ann.kowalski@example.com").await;
+    reset(&app, "ann.kowalski@example.com")
+        .await
+        .expect(StatusCode::ACCEPTED);
+    let code = worker.code_for("ann.kowalski@example.com").await;
+    for (password, expected) in [
+        ("short", "too_short"),
+        (&*"long ".repeat(26), "too_long"),
+        ("Password1", "too_common"),
+        ("aaaaaaaaaa1", "too_guessable"),
+        ("ann.kowalski 7Kq!vX", "contains_identity"),
+    ] {
+        for answer in [
+            update(&app, &tokens, PASSWORD, password).await,
+            confirm(&app, "ann.kowalski@example.com", &code, password).await,
+        ] {
+            let answer = answer.expect(StatusCode::BAD_REQUEST);
+            assert_eq!(answer.pointers()[0], "/new_password");
+            let errors = answer.json()["errors"].to_string();
+            assert!(errors.contains(expected), "{errors}");
+        }
+    }
+    // The code is still good.
+    confirm(&app, "ann.kowalski@example.com", &code, OTHER)
+        .await
+        .expect(StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn a_code_replaces_a_forgotten_password_and_ends_everything() {
+    let app = TestApp::start().await;
+    let worker = app.worker().await;
+    let before = app.signed_in("Ann@example.com").await;
+    let step_up = json!({ "identifier": "ann@example.com", "purpose": "step_up" });
+    app.post("/v1/auth/verify-code", Some(&before.access), &step_up)
+        .await
+        .expect(StatusCode::ACCEPTED);
+    let other = worker.code_number("Ann@example.com", 0).await;
+    app.advance(TimeDelta::seconds(61));
+    let sent = reset(&app, "ann@EXAMPLE.com").await;
+    assert_eq!(
+        sent.expect(StatusCode::ACCEPTED).json(),
+        json!({ "expires_in": 300, "resend_after": 60 })
+    );
+    let code = worker.code_number("Ann@example.com", 1).await;
+    let answer = confirm(&app, "ann@example.com", &code, OTHER)
+        .await
+        .expect(StatusCode::NO_CONTENT);
+    assert!(answer.bytes.is_empty() && answer.header("set-cookie").is_none());
+    assert!(!is_alive(&app, &before).await);
+    app.login("ann@example.com")
+        .await
+        .expect(StatusCode::UNAUTHORIZED);
+    let now = sign_in(&app, "ann@example.com", OTHER).await.tokens();
+    // The code works once, and the other open one is void.
+    confirm(&app, "ann@example.com", &code, PASSWORD)
+        .await
+        .expect(StatusCode::UNPROCESSABLE_ENTITY);
+    app.post(
+        "/v1/auth/step-up",
+        Some(&now.access),
+        &json!({ "code": other }),
+    )
+    .await
+    .expect(StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+/// What of an answer could tell anything: all but the request's id.
+fn telling(answer: &Answer) -> (StatusCode, Option<Value>, Vec<String>) {
+    let mut json: Option<Value> = serde_json::from_slice(&answer.bytes).ok();
+    if let Some(id) = json.as_mut().and_then(|json| json.get_mut("request_id")) {
+        id.take();
+    }
+    let mut names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
+    names.sort_unstable();
+    (answer.status, json, names)
+}
+
+#[tokio::test]
+async fn asking_for_a_code_tells_nothing_however_often() {
+    let app = TestApp::start().await;
+    let worker = app.worker().await;
+    app.user("ann@example.com").await;
+    app.user("blocked@example.com").await;
+    let mut db = app.superuser().await;
+    sqlx::query("UPDATE users SET status = 'blocked' WHERE email = 'blocked@example.com'")
+        .execute(&mut db)
+        .await
+        .unwrap();
+    for _ in 0..5 {
+        let mut answers = Vec::new();
+        for who in [
+            "ann@example.com",
+            "blocked@example.com",
+            "nobody@example.com",
+        ] {
+            let answer = reset(&app, who).await.expect(StatusCode::ACCEPTED);
+            let mut told = telling(&answer);
+            // Waits end some milliseconds apart.
+            if let Some(json) = told.1.as_mut() {
+                let wait = json["resend_after"].as_i64().unwrap();
+                json["resend_after"] = json!(wait / 10);
+            }
+            answers.push(told);
+            let wrong = confirm(&app, who, "000000", OTHER).await;
+            assert_eq!(
+                wrong.expect(StatusCode::UNPROCESSABLE_ENTITY).code(),
+                "invalid_code"
+            );
+        }
+        assert_eq!(answers[0], answers[1]);
+        assert_eq!(answers[0], answers[2]);
+        app.advance(TimeDelta::seconds(40));
+    }
+    worker.all_handled(&app).await;
+    // At 0 s, 80 s and 160 s; in between it was too soon.
+    assert_eq!(worker.recipients().await, ["ann@example.com"; 3]);
+}
+
+#[tokio::test]
+async fn a_hundred_wrong_codes_at_once_are_five_guesses() {
+    let app = TestApp::start().await;
+    let worker = app.worker().await;
+    app.user("ann@example.com").await;
+    reset(&app, "ann@example.com").await;
+    let code = worker.code_for("ann@example.com").await;
+    let wrong = format!("{:06}", (code.parse::<u32>().unwrap() + 1) % 1_000_000);
+    join_all((0..100).map(|_| confirm(&app, "ann@example.com", &wrong, OTHER))).await;
+    confirm(&app, "ann@example.com", &code, OTHER)
+        .await
+        .expect(StatusCode::UNPROCESSABLE_ENTITY);
+    app.login("ann@example.com").await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn signing_in_while_the_password_changes_leaves_nothing_alive() {
+    let app = TestApp::start().await;
+    let mut tokens = app.signed_in("ann@example.com").await;
+    let passwords = [PASSWORD, OTHER];
+    for round in 0..8 {
+        let (current, new) = (passwords[round % 2], passwords[(round + 1) % 2]);
+        let sign_ins = join_all((0..4).map(|_| sign_in(&app, "ann@example.com", current)));
+        let refresh = json!({ "refresh_token": tokens.refresh });
+        let (changed, sign_ins, refreshed) = tokio::join!(
+            update(&app, &tokens, current, new),
+            sign_ins,
+            app.post("/v1/auth/refresh", None, &refresh),
+        );
+        changed.expect(StatusCode::NO_CONTENT);
+        for answer in sign_ins {
+            if answer.status == StatusCode::OK {
+                assert!(!is_alive(&app, &answer.tokens()).await, "round {round}");
+            }
+        }
+        tokens = refreshed.expect(StatusCode::OK).tokens();
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_guesses_at_once_are_five() {
+    let app = TestApp::with(|settings| settings.passwords.queue = 200).await;
+    app.user("ann@example.com").await;
+    let guesses = (0..100).map(async |n| {
+        sign_in(&app, "ann@example.com", &format!("guess number {n}"))
+            .await
+            .expect(StatusCode::UNAUTHORIZED)
+    });
+    join_all(guesses).await;
+    let mut db = app.superuser().await;
+    let checked: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM audit_log WHERE event = 'session.refused' AND detail->>'blocked' = 'false'",
+    )
+    .fetch_one(&mut db)
+    .await
+    .unwrap();
+    // One more after a second, and another after two, on a slow machine.
+    assert!((5..=8).contains(&checked), "{checked}");
+}

@@ -1,0 +1,92 @@
+use std::collections::HashMap;
+
+use proto::orders::v1::{
+    CountOpenOrdersRequest, CountOpenOrdersResponse, ExportOrdersRequest, ExportOrdersResponse,
+    privacy_service_server::PrivacyService,
+};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::{guard::Call, messages};
+use crate::{
+    domain::{Order, OrderLine, Page, PageSize, PageTokens, Position},
+    error::Error,
+    store::{database::Database, orders},
+};
+
+/// What is kept about the caller.
+#[derive(Debug, Clone)]
+pub struct Privacy {
+    database: Database,
+    pages: PageTokens,
+}
+
+impl Privacy {
+    /// Tells what this database keeps.
+    #[must_use]
+    pub fn new(database: Database, pages: PageTokens) -> Self {
+        Self { database, pages }
+    }
+
+    async fn count(&self, call: &Call) -> Result<CountOpenOrdersResponse, Error> {
+        let user = call.user()?;
+        let mut reading = self.database.read(call.deadline).await?;
+        let count = orders::count_open(&mut *reading, user).await?;
+        Ok(CountOpenOrdersResponse { count })
+    }
+
+    async fn export(
+        &self,
+        call: &Call,
+        request: ExportOrdersRequest,
+    ) -> Result<ExportOrdersResponse, Error> {
+        let user = call.user()?;
+        let size = PageSize::parse(request.page_size, 50, 100)
+            .map_err(|why| Error::field("page_size", why.0))?;
+        let query = format!("ExportOrders {user}").into_bytes();
+        let page = Page::new(&self.pages, query, size, request.page_token);
+        let after = page
+            .after()
+            .map_err(|why| Error::field("page_token", why.0))?;
+        let mut reading = self.database.read(call.deadline).await?;
+        let rows = orders::list(&mut *reading, user, None, after, page.rows()).await?;
+        let (rows, next_page_token) = page.cut(rows, |last: &Order| Position {
+            key: last.created_at,
+            id: last.id,
+        });
+        let ids: Vec<Uuid> = rows.iter().map(|order| order.id).collect();
+        let mut lines: HashMap<Uuid, Vec<OrderLine>> = HashMap::new();
+        for (order, line) in orders::lines(&mut *reading, &ids).await? {
+            lines.entry(order).or_default().push(line);
+        }
+        let whole = |order: &Order| {
+            let lines = lines.remove(&order.id).unwrap_or_default();
+            messages::order(order, lines)
+        };
+        Ok(ExportOrdersResponse {
+            orders: rows.iter().map(whole).collect(),
+            next_page_token,
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl PrivacyService for Privacy {
+    async fn count_open_orders(
+        &self,
+        request: Request<CountOpenOrdersRequest>,
+    ) -> Result<Response<CountOpenOrdersResponse>, Status> {
+        let (call, _) = Call::open(request)?;
+        let answer = call.deadline.bound(self.count(&call)).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn export_orders(
+        &self,
+        request: Request<ExportOrdersRequest>,
+    ) -> Result<Response<ExportOrdersResponse>, Status> {
+        let (call, request) = Call::open(request)?;
+        let answer = call.deadline.bound(self.export(&call, request)).await?;
+        Ok(Response::new(answer))
+    }
+}

@@ -1,0 +1,50 @@
+//! Users who left, and what has to go with them.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+/// Notes that a user asked to be deleted.
+///
+/// # Errors
+/// What the database says.
+pub async fn request(
+    executor: impl PgExecutor<'_>,
+    user: Uuid,
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO departures (user_id, requested_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        user,
+        at,
+    )
+    .execute(executor)
+    .await
+    .map(drop)
+}
+
+/// Empties what tells who a user was, and notes when. Today that is nothing:
+/// orders and their lines hold ids, titles and amounts alone. A table that
+/// holds more of a person is emptied here, in the same statement's transaction.
+///
+/// Events may come in any order, so that the request may still be unknown.
+///
+/// # Errors
+/// What the database says.
+pub async fn erase(
+    executor: impl PgExecutor<'_>,
+    user: Uuid,
+    requested_at: DateTime<Utc>,
+    erased_at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO departures (user_id, requested_at, erased_at) VALUES ($1, $2, $3)
+         ON CONFLICT (user_id) DO UPDATE SET erased_at = excluded.erased_at",
+        user,
+        requested_at,
+        erased_at,
+    )
+    .execute(executor)
+    .await
+    .map(drop)
+}
