@@ -6,7 +6,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use platform::testing::Database;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection};
 use tokio::process::Command;
 use uuid::Uuid;
 
@@ -85,7 +85,7 @@ async fn prepare(stand: &Stand) -> anyhow::Result<Vec<Uuid>> {
     let mut database = superuser(&stand.accounts).await?;
     let users: Vec<Uuid> = stand.people.users.iter().map(|user| user.id).collect();
     for statement in include_str!("pgbench/people.sql").split_inclusive(";\n") {
-        let query = sqlx::query(AssertSqlSafe(statement));
+        let query = sqlx::query(statement);
         let query = if statement.contains("$1") {
             query.bind(&users)
         } else {

@@ -38,19 +38,18 @@ pub async fn entries(
     limit: i64,
 ) -> sqlx::Result<Vec<Entry>> {
     super::get(&mut *connection, user_id, account_id).await?;
-    let before = match before {
-        // A database that lags may not have it yet; then it can't tell what was before.
-        Some(transfer_id) => {
-            sqlx::query_scalar!(
+    let before =
+        match before {
+            // A database that lags may not have it yet; then it can't tell what was before.
+            Some(transfer_id) => sqlx::query_scalar!(
                 "SELECT account_version FROM entries WHERE transfer_id = $1 AND account_id = $2",
                 transfer_id,
                 account_id,
             )
             .fetch_one(&mut *connection)
-            .await?
-        }
-        None => i64::MAX,
-    };
+            .await?,
+            None => i64::MAX,
+        };
     let rows = sqlx::query!(
         "SELECT e.transfer_id, e.currency, e.amount, e.balance_after, t.created_at
          FROM entries e JOIN transfers t ON t.id = e.transfer_id
