@@ -13,7 +13,8 @@ pub struct Due {
     pub deleted_at: DateTime<Utc>,
 }
 
-/// Finds and locks one, unless another worker has it.
+/// Finds and locks one, unless another worker has it. Someone who got money
+/// after all, into an account that was being opened while they left, is kept.
 ///
 /// # Errors
 /// When the store doesn't answer.
@@ -22,6 +23,7 @@ pub async fn next(connection: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Re
         Due,
         r#"SELECT id, deleted_at AS "deleted_at!" FROM users
            WHERE status = 'deleted' AND erase_after <= $1
+             AND NOT EXISTS (SELECT FROM accounts a WHERE a.user_id = users.id AND a.balance <> 0)
            ORDER BY erase_after LIMIT 1 FOR UPDATE SKIP LOCKED"#,
         now,
     )
@@ -42,6 +44,7 @@ pub async fn erase(
     for statement in [
         sqlx::query!("DELETE FROM credentials WHERE user_id = $1", user_id),
         sqlx::query!("DELETE FROM identities WHERE user_id = $1", user_id),
+        sqlx::query!("DELETE FROM idempotency_keys WHERE user_id = $1", user_id),
         sqlx::query!(
             "UPDATE accounts SET name = NULL WHERE user_id = $1",
             user_id

@@ -1,5 +1,6 @@
 use chrono::TimeDelta;
 use http::{Method, StatusCode};
+use platform::clock::Clock as _;
 use serde_json::json;
 
 use super::house::House;
@@ -162,6 +163,24 @@ async fn a_deleted_users_proofs_are_worth_nothing_and_the_address_is_free() {
     let again = app.user(&ann.email).await;
     assert_ne!(again["id"], json!(ann.id));
     app.login(&ann.email).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn who_is_to_be_erased_is_told_when() {
+    let house = House::new().await;
+    let worker = house.app.worker().await;
+    let ann = house.person("ann").await;
+    house.delete(&ann).await.expect(StatusCode::NO_CONTENT);
+    let day = house.app.clock.now() + TimeDelta::days(30);
+    let day = day.format("%Y").to_string();
+    eventually("a mail", async || {
+        let mails = worker.mails_to(&ann.email);
+        mails
+            .iter()
+            .any(|mail| mail.contains("deleted") && mail.contains(&day))
+            .then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

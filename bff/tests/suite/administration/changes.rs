@@ -1,60 +1,9 @@
-//! Looking after users: who may, and what follows.
-
-use std::process::Command;
-
 use http::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::helpers::{Answer, TestApp, Tokens, eventually};
-
-/// A user with a role, signed in.
-struct Person {
-    id: Uuid,
-    tokens: Tokens,
-}
-
-async fn person(app: &TestApp, name: &str, role: &str) -> Person {
-    let email = format!("{name}@example.com");
-    let user = app.user(&email).await;
-    let id = user["id"].as_str().unwrap().parse().unwrap();
-    sqlx::query("UPDATE users SET role = $2::user_role WHERE id = $1")
-        .bind(id)
-        .bind(role)
-        .execute(&mut app.superuser().await)
-        .await
-        .unwrap();
-    let tokens = app.login(&email).await.expect(StatusCode::OK).tokens();
-    Person { id, tokens }
-}
-
-async fn patch(app: &TestApp, by: &Person, user: Uuid, change: Value) -> Answer {
-    let path = format!("/v1/admin/users/{user}");
-    let request = app.request(Method::PATCH, &path).json(&change);
-    Answer::of(request.bearer_auth(&by.tokens.access)).await
-}
-
-async fn sign_out(app: &TestApp, by: &Person, user: Uuid) -> Answer {
-    let path = format!("/v1/admin/users/{user}/sign-out");
-    app.post(&path, Some(&by.tokens.access), &json!({})).await
-}
-
-async fn get(app: &TestApp, by: &Person, path: &str) -> Answer {
-    app.get(path, Some(&by.tokens.access)).await
-}
-
-async fn is_alive(app: &TestApp, tokens: &Tokens) -> bool {
-    app.get("/v1/me", Some(&tokens.access)).await.status == StatusCode::OK
-}
-
-async fn events(app: &TestApp, by: &Person, user: Uuid) -> Vec<String> {
-    let path = format!("/v1/admin/audit?user_id={user}");
-    let lines = get(app, by, &path).await.expect(StatusCode::OK).json();
-    let lines = lines["items"].as_array().unwrap().iter();
-    lines
-        .map(|line| line["event"].as_str().unwrap().to_owned())
-        .collect()
-}
+use super::{Person, events, get, is_alive, patch, person, sign_out};
+use crate::helpers::{Answer, TestApp, eventually};
 
 #[tokio::test]
 async fn support_reads_and_administrators_change() {
@@ -239,109 +188,6 @@ async fn while_redis_is_away_nothing_is_changed_halfway() {
 }
 
 #[tokio::test]
-async fn users_are_found_by_parts_of_names_and_addresses_in_pages() {
-    let app = TestApp::start().await;
-    let admin = person(&app, "ada", "admin").await;
-    let mut bobs = Vec::new();
-    for n in 0..5 {
-        bobs.push(person(&app, &format!("bob_{n}"), "customer").await.id);
-    }
-    bobs.reverse();
-    let ids = |answer: &Value| -> Vec<Uuid> {
-        let items = answer["items"].as_array().unwrap().iter();
-        items
-            .map(|user| user["id"].as_str().unwrap().parse().unwrap())
-            .collect()
-    };
-    let ask = async |query: &str| {
-        let path = format!("/v1/admin/users?{query}");
-        get(&app, &admin, &path).await
-    };
-    let found = async |query: &str| ids(&ask(query).await.expect(StatusCode::OK).json());
-    assert_eq!(found("query=BOB_").await, bobs);
-    assert!(
-        found("query=b_b").await.is_empty(),
-        "what was typed, not a pattern"
-    );
-    assert!(found("query=%25").await.is_empty());
-    assert_eq!(found(&format!("query={}", bobs[1])).await, [bobs[1]]);
-    assert_eq!(found("role=admin").await, [admin.id]);
-    assert!(found("status=blocked").await.is_empty());
-    assert_eq!(found("query=bob&role=customer&status=active").await, bobs);
-
-    let mut pages = Vec::new();
-    let mut query = "query=bob&limit=2".to_owned();
-    loop {
-        let page = ask(&query).await.expect(StatusCode::OK).json();
-        pages.extend(ids(&page));
-        let Some(cursor) = page["next_cursor"].as_str() else {
-            break;
-        };
-        let other = format!("query=ada&limit=2&cursor={cursor}");
-        ask(&other).await.expect(StatusCode::BAD_REQUEST);
-        query = format!("query=bob&limit=2&cursor={cursor}");
-    }
-    assert_eq!(pages, bobs);
-    for bad in [
-        "role=root",
-        "status=gone",
-        "limit=0",
-        "limit=101",
-        "sort=id",
-        "cursor=x",
-    ] {
-        ask(bad).await.expect(StatusCode::BAD_REQUEST);
-    }
-}
-
-#[tokio::test]
-async fn the_trail_says_who_did_what_to_whom_and_is_read_in_pages() {
-    let app = TestApp::start().await;
-    let admin = person(&app, "ada", "admin").await;
-    let bob = person(&app, "bob", "customer").await;
-    patch(&app, &admin, bob.id, json!({ "role": "support" }))
-        .await
-        .expect(StatusCode::OK);
-    let ask = async |query: &str| get(&app, &admin, &format!("/v1/admin/audit?{query}")).await;
-    let lines = async |query: &str| {
-        let page = ask(query).await.expect(StatusCode::OK).json();
-        page["items"].as_array().unwrap().clone()
-    };
-    let changed = lines("event=user.role_changed").await;
-    let [line] = &changed[..] else {
-        panic!("{changed:?}")
-    };
-    assert_eq!(line["user_id"], json!(bob.id));
-    assert_eq!(line["actor_id"], json!(admin.id));
-    assert_eq!(
-        line["detail"],
-        json!({ "from": "customer", "to": "support" })
-    );
-    assert_eq!(line["ip"], "127.0.0.1");
-    assert_eq!(lines(&format!("actor_id={}", admin.id)).await.len(), 2);
-
-    let all = lines("").await;
-    let mut paged = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let page = ask(&format!("limit=1{cursor}")).await;
-        let page = page.expect(StatusCode::OK).json();
-        paged.extend(page["items"].as_array().unwrap().clone());
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => break,
-        }
-    }
-    assert_eq!(paged, all);
-    let newest = all[0]["at"].as_str().unwrap();
-    assert!(lines(&format!("until={newest}")).await.len() < all.len());
-    assert!(!lines(&format!("from={newest}")).await.is_empty());
-    for bad in ["user_id=1", "from=yesterday", "limit=x", "who=bob"] {
-        ask(bad).await.expect(StatusCode::BAD_REQUEST);
-    }
-}
-
-#[tokio::test]
 async fn what_is_no_change_is_refused_or_changes_nothing() {
     let app = TestApp::start().await;
     let admin = person(&app, "ada", "admin").await;
@@ -362,43 +208,4 @@ async fn what_is_no_change_is_refused_or_changes_nothing() {
         shown.expect(StatusCode::OK);
     }
     assert!(is_alive(&app, &bob.tokens).await);
-}
-
-#[tokio::test]
-async fn the_first_administrator_is_made_at_the_command_line() {
-    let app = TestApp::start().await;
-    let tokens = app.signed_in("ann@example.com").await;
-    let promote = |who: &str| {
-        Command::new(env!("CARGO_BIN_EXE_bff"))
-            .args(["users", "promote", who])
-            .env_clear()
-            .env("BFF_ENVIRONMENT", "development")
-            .env(
-                "BFF_POSTGRES__URL",
-                app.settings.postgres.url.expose().as_str(),
-            )
-            .env("BFF_REDIS__URL", app.settings.redis.url.expose().as_str())
-            .env("BFF_REDIS__PREFIX", &app.settings.redis.prefix)
-            .env("BFF_NATS__URL", app.settings.nats.url.expose().as_str())
-            .env("BFF_NATS__PREFIX", &app.settings.nats.prefix)
-            .output()
-            .unwrap()
-    };
-    let nobody = promote("nobody@example.com");
-    assert!(!nobody.status.success());
-    let done = promote("Ann@Example.com");
-    let said = String::from_utf8_lossy(&done.stdout).into_owned();
-    assert!(done.status.success(), "{done:?}");
-    assert!(said.contains("is admin"), "{said}");
-    eventually("the session without the role has ended", async || {
-        (!is_alive(&app, &tokens).await).then_some(())
-    })
-    .await;
-    let admin = app.login("ann@example.com").await.expect(StatusCode::OK);
-    let admin = admin.tokens().access;
-    app.get("/v1/admin/users", Some(&admin))
-        .await
-        .expect(StatusCode::OK);
-    let line = app.get("/v1/admin/audit?event=user.role_changed", Some(&admin));
-    assert_eq!(line.await.json()["items"][0]["actor_id"], Value::Null);
 }
