@@ -31,7 +31,7 @@ use crate::{
     limits::Limiter,
     notify::Sealer,
     screens::{Screens, Sources},
-    upstream::{Accounts, Budget, Orders},
+    upstream::{Accounts, Budget, Orders, RecentWrites},
 };
 
 /// What handlers share. Cloning is one reference count.
@@ -152,17 +152,25 @@ impl AppState {
             &master,
         )?;
         let budget = Budget::default();
+        let writes = match settings.reads.replica_url {
+            Some(_) => {
+                let keep = settings.reads.primary_after_write_ms;
+                RecentWrites::new(redis.clone(), keep, clock.clone())
+            }
+            None => RecentWrites::none(),
+        };
         let sources = Sources {
             accounts: Accounts::new(
                 &settings.postgres,
                 &settings.reads,
-                budget.clone(),
-                clock.clone(),
+                writes.clone(),
+                &budget,
+                &clock,
             )?,
             orders: Orders::new(&settings.orders, tokens.clone(), &budget, &clock)
                 .context("BFF_ORDERS__URL")?,
         };
-        let cache = Cache::new(&settings.cache, Some(redis.clone()), clock.clone());
+        let cache = Cache::noting(&settings.cache, Some(redis.clone()), clock.clone(), writes);
         let screens = Screens::new(
             &settings.screens,
             sources.clone(),

@@ -38,7 +38,7 @@ use self::{
     metrics::{CacheMetrics, MISS},
     shared::SharedTier,
 };
-use crate::upstream::{CallError, Deadline};
+use crate::upstream::{CallError, Deadline, RecentWrites};
 
 /// Where a value came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -77,6 +77,8 @@ struct Inner {
     settings: CacheSettings,
     clock: SharedClock,
     memory: moka::sync::Cache<Key, Kept>,
+    /// Whoever's values are made old reads them from the primary next.
+    writes: RecentWrites,
     generations: Generations,
     flights: Flights<Fetched>,
     shared: Option<Arc<SharedTier>>,
@@ -87,6 +89,17 @@ impl Cache {
     /// An empty cache. Without `redis` there is no second tier.
     #[must_use]
     pub fn new(settings: &CacheSettings, redis: Option<Redis>, clock: SharedClock) -> Self {
+        Self::noting(settings, redis, clock, RecentWrites::none())
+    }
+
+    /// The same, that tells `writes` whose data has changed.
+    #[must_use]
+    pub fn noting(
+        settings: &CacheSettings,
+        redis: Option<Redis>,
+        clock: SharedClock,
+        writes: RecentWrites,
+    ) -> Self {
         let evictions = ::metrics::counter!("cache_evictions_total", "tier" => "l1");
         let memory = moka::sync::Cache::builder()
             .max_capacity(settings.memory_bytes)
@@ -106,6 +119,7 @@ impl Cache {
             settings: settings.clone(),
             clock,
             memory,
+            writes,
             generations: Generations::default(),
             flights: Flights::default(),
             shared,
@@ -190,8 +204,12 @@ impl Cache {
     /// at once, and for all replicas when the returned future is done.
     pub fn invalidate(&self, what: Invalidate) -> impl Future<Output = ()> + Send + use<> {
         let inner = self.0.clone();
+        let noted = inner.note(what);
         inner.raise(what);
         async move {
+            if let Some(noted) = noted {
+                noted.await;
+            }
             let Some(shared) = &inner.shared else { return };
             if what == Invalidate::Everything {
                 shared.distrust();
@@ -216,6 +234,16 @@ impl Inner {
     fn kept(&self, key: &Key, stamp: Stamp, now: i64) -> Option<Kept> {
         let kept = self.memory.get(key)?;
         (kept.stamp == stamp && now < kept.entry.times().hard).then_some(kept)
+    }
+
+    /// What is fetched from here on is to be as new as the change.
+    fn note(&self, what: Invalidate) -> Option<impl Future<Output = ()> + Send + use<>> {
+        match what {
+            Invalidate::User(user) => return Some(self.writes.note(user)),
+            Invalidate::Everything => self.writes.note_everybody(),
+            Invalidate::Item(_) => {}
+        }
+        None
     }
 
     fn raise(&self, what: Invalidate) {

@@ -11,6 +11,11 @@ use utoipa::{
 use super::{
     credentials::SESSION_COOKIE,
     error::{FieldError, Problem},
+    extract::Limit,
+};
+use crate::{
+    handlers::{items::Sort, statement::Format},
+    identity::oauth::ProviderName,
 };
 
 /// The document that the routes are added to.
@@ -24,7 +29,8 @@ use super::{
                        `/problems/{code}` explains it.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    components(schemas(Problem, FieldError)),
+    // The last ones stand in parameters, whose schemas aren't collected.
+    components(schemas(Problem, FieldError, Limit, ProviderName, Sort, Format)),
     modifiers(&Common)
 )]
 pub struct Document;

@@ -17,7 +17,7 @@ use crate::{
     app::AppState,
     handlers::{
         accounts, admin, auth, codes, export, identities, items, life, me, oauth, orders, pages,
-        passwords, screens, sessions, transfers, well_known,
+        passwords, screens, sessions, statement, transfers, well_known,
     },
     limits::Class,
 };
@@ -93,6 +93,7 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(accounts::list))              // GET    /v1/accounts
         .routes(routes!(accounts::show))              // GET    /v1/accounts/{id}
         .routes(routes!(accounts::entries))           // GET    /v1/accounts/{id}/entries
+        .routes(routes!(statement::show))             // GET    /v1/accounts/{id}/statement
         .routes(routes!(transfers::list))             // GET    /v1/transfers
         .routes(routes!(transfers::show))             // GET    /v1/transfers/{id}
         .routes(routes!(orders::list))                // GET    /v1/orders

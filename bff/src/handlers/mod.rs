@@ -16,6 +16,7 @@ pub mod pages;
 pub mod passwords;
 pub mod screens;
 pub mod sessions;
+pub mod statement;
 pub mod transfers;
 pub mod well_known;
 

@@ -54,6 +54,10 @@ pub enum Notice {
     AddressAdded(String),
     /// An address can't be used any more: this one, masked.
     AddressRemoved(String),
+    /// A provider, by name, can be used to sign in from now on.
+    ProviderAdded(String),
+    /// A provider can't be used any more.
+    ProviderRemoved(String),
     /// A sign-in from a device that wasn't seen before.
     NewSignIn,
     /// A session was ended because its refresh token may have been copied.

@@ -49,6 +49,8 @@ const MESSAGES: &[(&str, &str)] = files![
     "en/password_changed",
     "en/address_added",
     "en/address_removed",
+    "en/provider_added",
+    "en/provider_removed",
     "en/new_sign_in",
     "en/session_stolen",
     "en/deletion_requested",
@@ -57,6 +59,8 @@ const MESSAGES: &[(&str, &str)] = files![
     "ru/password_changed",
     "ru/address_added",
     "ru/address_removed",
+    "ru/provider_added",
+    "ru/provider_removed",
     "ru/new_sign_in",
     "ru/session_stolen",
     "ru/deletion_requested",
@@ -120,10 +124,11 @@ pub(super) fn text(message: &Message, form: Form, now: DateTime<Utc>) -> Result<
             ip,
             user_agent,
         } => {
-            let (address, erase_on) = match notice {
-                Notice::AddressAdded(address) | Notice::AddressRemoved(address) => {
-                    (address.as_str(), String::new())
-                }
+            let (which, erase_on) = match notice {
+                Notice::AddressAdded(which)
+                | Notice::AddressRemoved(which)
+                | Notice::ProviderAdded(which)
+                | Notice::ProviderRemoved(which) => (which.as_str(), String::new()),
                 Notice::DeletionRequested(at) => ("", at.format("%Y-%m-%d").to_string()),
                 _ => ("", String::new()),
             };
@@ -132,7 +137,7 @@ pub(super) fn text(message: &Message, form: Form, now: DateTime<Utc>) -> Result<
                 at => at.format("%Y-%m-%d %H:%M UTC").to_string(),
                 ip => ip.to_string(),
                 agent => harmless(user_agent),
-                address,
+                which,
                 erase_on,
                 ..known
             }
@@ -154,6 +159,8 @@ const fn name(content: &Content) -> &'static str {
             Notice::PasswordChanged => "password_changed",
             Notice::AddressAdded(_) => "address_added",
             Notice::AddressRemoved(_) => "address_removed",
+            Notice::ProviderAdded(_) => "provider_added",
+            Notice::ProviderRemoved(_) => "provider_removed",
             Notice::NewSignIn => "new_sign_in",
             Notice::SessionStolen => "session_stolen",
             Notice::DeletionRequested(_) => "deletion_requested",
@@ -201,6 +208,8 @@ mod tests {
             Notice::PasswordChanged,
             Notice::AddressAdded("b***@example.com".into()),
             Notice::AddressRemoved("+1***71".into()),
+            Notice::ProviderAdded("Google".into()),
+            Notice::ProviderRemoved("VK".into()),
             Notice::NewSignIn,
             Notice::SessionStolen,
             Notice::DeletionRequested(now),

@@ -41,6 +41,12 @@ impl Default for OrdersSettings {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AccountsSettings {
+    /// A streaming replica to read from; none: everything is read from the
+    /// primary. It may lag: nothing about money is decided by it.
+    pub replica_url: Option<ServerUrl>,
+    /// For how long after a change a user reads from the primary, in
+    /// milliseconds: longer than the replica usually lags.
+    pub primary_after_write_ms: Millis,
     /// Connections for reads, beside those of `postgres` for everything else.
     pub max_connections: u32,
     /// How long a read waits for a free connection, in milliseconds.
@@ -55,6 +61,8 @@ pub struct AccountsSettings {
 impl Default for AccountsSettings {
     fn default() -> Self {
         Self {
+            replica_url: None,
+            primary_after_write_ms: Millis(5_000),
             max_connections: 16,
             wait_ms: Millis(200),
             statement_timeout_ms: Millis(1_000),

@@ -2,6 +2,7 @@
 //! changes are reviewed like code.
 
 use http::{Method, StatusCode};
+use serde_json::Value;
 
 use crate::{
     helpers::{Answer, TestApp},
@@ -17,6 +18,27 @@ async fn the_document_changes_only_on_purpose() {
         .expect(StatusCode::OK)
         .json();
     insta::assert_json_snapshot!("openapi", document);
+}
+
+#[test]
+fn every_reference_in_the_document_leads_somewhere() {
+    let document: Value = serde_json::from_str(&bff::edge::router::openapi().unwrap()).unwrap();
+    let (mut waiting, mut found) = (vec![&document], 0);
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::Object(members) => {
+                if let Some(Value::String(reference)) = members.get("$ref") {
+                    let pointer = reference.strip_prefix('#').unwrap();
+                    assert!(document.pointer(pointer).is_some(), "{reference}");
+                    found += 1;
+                }
+                waiting.extend(members.values());
+            }
+            Value::Array(members) => waiting.extend(members),
+            _ => {}
+        }
+    }
+    assert!(found > 0);
 }
 
 #[tokio::test]

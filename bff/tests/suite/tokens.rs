@@ -51,7 +51,8 @@ async fn a_token_that_says_anything_else_than_it_should_is_refused() {
     assert_eq!(status(&app, &sign(&|_| ())).await, StatusCode::OK);
 
     let minute = TimeDelta::minutes(1);
-    let changes: [(&str, &dyn Fn(&mut Claims)); 9] = [
+    type Change<'a> = (&'a str, &'a dyn Fn(&mut Claims));
+    let changes: [Change<'_>; 9] = [
         ("for the orders service", &|c| c.aud = "orders".into()),
         ("for nobody", &|c| c.aud = String::new()),
         ("by someone else", &|c| c.iss = "elsewhere".into()),

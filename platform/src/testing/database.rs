@@ -1,7 +1,7 @@
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use url::Url;
 
-use super::{postgres_url, unique_name};
+use super::{Server, postgres_url, unique_name};
 use crate::config::ServerUrl;
 
 /// A database of one test's own, copied from a migrated template.
@@ -102,6 +102,15 @@ impl Database {
     #[must_use]
     pub fn url_as(&self, role: &str) -> ServerUrl {
         database_url(&self.server, &self.name, Some(role))
+    }
+
+    /// The same database on a server that copies this one.
+    #[must_use]
+    pub fn on(&self, replica: &Server) -> Self {
+        Self {
+            server: replica.url(),
+            name: self.name.clone(),
+        }
     }
 
     /// The database's name.

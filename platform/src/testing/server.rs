@@ -31,6 +31,8 @@ pub struct Server {
     port: u16,
     process: Option<Child>,
     directory: TempDir,
+    /// The port of the server that it copies.
+    replica_of: Option<u16>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -44,19 +46,24 @@ impl Server {
     /// A PostgreSQL that accepts connections.
     ///
     /// # Panics
-    /// When it can't be started, as all three.
+    /// When it can't be started, as all of these.
     pub async fn postgres() -> Self {
-        Self::start(Kind::Postgres).await
+        Self::start(Kind::Postgres, None).await
+    }
+
+    /// A PostgreSQL that follows this one, and can only be read from.
+    pub async fn replica(&self) -> Self {
+        Self::start(Kind::Postgres, Some(self.port)).await
     }
 
     /// A Redis that accepts connections, and forgets everything when it ends.
     pub async fn redis() -> Self {
-        Self::start(Kind::Redis).await
+        Self::start(Kind::Redis, None).await
     }
 
     /// A NATS server with JetStream that accepts connections.
     pub async fn nats() -> Self {
-        Self::start(Kind::Nats).await
+        Self::start(Kind::Nats, None).await
     }
 
     /// Where it listens; PostgreSQL's is the superuser's.
@@ -109,7 +116,7 @@ impl Server {
         assert!(self.accepts().await, "{}", self.log());
     }
 
-    async fn start(kind: Kind) -> Self {
+    async fn start(kind: Kind, replica_of: Option<u16>) -> Self {
         // `make test` ends what a crashed test left behind in its directory.
         let parent = environment()
             .remove("TEST_DIR")
@@ -122,6 +129,7 @@ impl Server {
                 .prefix("server-")
                 .tempdir_in(parent)
                 .expect("a directory"),
+            replica_of,
         };
         // Something else may take a free port before the server does.
         for _ in 0..5 {
@@ -145,6 +153,7 @@ impl Server {
             .arg(kind)
             .arg(self.directory.path())
             .arg(self.port.to_string())
+            .envs(self.replica_of.map(|port| ("REPLICA_OF", port.to_string())))
             .stdout(log.try_clone().expect("one more handle of the log"))
             .stderr(log)
             .spawn()

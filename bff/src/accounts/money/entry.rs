@@ -28,8 +28,8 @@ pub struct Entry {
 /// that came before that of the transfer `before`.
 ///
 /// # Errors
-/// [`sqlx::Error::RowNotFound`], when the account is someone else's; or when the
-/// store doesn't answer.
+/// [`sqlx::Error::RowNotFound`], when the account is someone else's or has no
+/// such entry; or when the store doesn't answer.
 pub async fn entries(
     connection: &mut PgConnection,
     user_id: Uuid,
@@ -38,12 +38,22 @@ pub async fn entries(
     limit: i64,
 ) -> sqlx::Result<Vec<Entry>> {
     super::get(&mut *connection, user_id, account_id).await?;
+    let before =
+        match before {
+            // A database that lags may not have it yet; then it can't tell what was before.
+            Some(transfer_id) => sqlx::query_scalar!(
+                "SELECT account_version FROM entries WHERE transfer_id = $1 AND account_id = $2",
+                transfer_id,
+                account_id,
+            )
+            .fetch_one(&mut *connection)
+            .await?,
+            None => i64::MAX,
+        };
     let rows = sqlx::query!(
         "SELECT e.transfer_id, e.currency, e.amount, e.balance_after, t.created_at
          FROM entries e JOIN transfers t ON t.id = e.transfer_id
-         WHERE e.account_id = $1 AND e.account_version < COALESCE(
-             (SELECT b.account_version FROM entries b WHERE b.transfer_id = $2 AND b.account_id = $1),
-             9223372036854775807)
+         WHERE e.account_id = $1 AND e.account_version < $2
          ORDER BY e.account_version DESC LIMIT $3",
         account_id,
         before,

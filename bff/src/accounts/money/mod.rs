@@ -7,6 +7,7 @@ mod account;
 mod entry;
 mod hold;
 mod reconcile;
+mod statement;
 mod transfer;
 
 use platform::money::{Money, MoneyError};
@@ -22,6 +23,7 @@ pub use hold::{
     HoldRefusal, HoldState, NewHold, capture_hold, expire_holds, place_hold, release_hold,
 };
 pub use reconcile::{Drift, Rule, reconcile};
+pub use statement::{Line, lines, statement};
 pub use transfer::{
     Balance, NewTransfer, Refusal, Transfer, TransferAnswer, post, transfer, transfers,
 };

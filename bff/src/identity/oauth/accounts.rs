@@ -15,6 +15,7 @@ use crate::{
         identifier::{Address, Email},
         session::Device,
     },
+    notify::Notice,
 };
 
 /// How often one who loses a race against another request of the same person
@@ -146,6 +147,8 @@ impl OAuth {
         audit::append(&mut *transaction, &entry).await?;
         transaction.commit().await?;
         metrics::counter!("registrations_total").increment(1);
+        // Nobody is told of the device they have just signed up with.
+        self.sign_in.is_new_device(id, device).await?;
         Ok(id)
     }
 
@@ -165,14 +168,14 @@ impl OAuth {
                 Some("identities_one_per_provider") => Failure::Taken,
                 _ => error.into(),
             })?;
-        self.tell(
-            transaction,
-            AuditEvent::IdentityLinked,
-            user_id,
-            provider,
-            device,
-        )
-        .await
+        let notice = Notice::ProviderAdded(provider.title().into());
+        self.sign_in
+            .notices
+            .tell(transaction, user_id, notice, device)
+            .await?;
+        let what = AuditEvent::IdentityLinked;
+        self.tell(transaction, what, user_id, provider, device)
+            .await
     }
 
     /// Writes down a change of a user's identities and tells of it.

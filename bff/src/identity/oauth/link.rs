@@ -4,6 +4,7 @@ use super::{Failure, OAuth, ProviderName, provider::Person};
 use crate::{
     accounts::{audit::AuditEvent, contacts, identities},
     identity::{Caller, error::Error, session::Device},
+    notify::Notice,
 };
 
 impl OAuth {
@@ -61,6 +62,11 @@ impl OAuth {
         if !ways.is_some_and(contacts::Ways::suffice) {
             return Err(Error::LastSignInMethod.into());
         }
+        let notice = Notice::ProviderRemoved(provider.title().into());
+        self.sign_in
+            .notices
+            .tell(&mut transaction, user_id, notice, device)
+            .await?;
         let what = AuditEvent::IdentityUnlinked;
         self.tell(&mut transaction, what, user_id, provider, device)
             .await?;

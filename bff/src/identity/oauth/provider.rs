@@ -33,6 +33,17 @@ impl ProviderName {
             Self::Yandex => "yandex",
         }
     }
+
+    /// As people know it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Google => "Google",
+            Self::Facebook => "Facebook",
+            Self::Vk => "VK",
+            Self::Yandex => "Yandex",
+        }
+    }
 }
 
 /// What a provider lets a person bring back.

@@ -31,7 +31,7 @@ impl SignIn {
     ///
     /// # Errors
     /// When Redis doesn't answer.
-    pub(super) async fn is_new_device(
+    pub(in crate::identity) async fn is_new_device(
         &self,
         user_id: Uuid,
         device: &Device,

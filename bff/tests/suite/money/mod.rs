@@ -3,10 +3,14 @@
 mod accounts;
 mod concurrency;
 mod deposits;
+mod durability;
 mod events;
 mod holds;
 mod idempotency;
+mod model;
 mod reconciling;
+mod replica;
+mod statements;
 mod transfers;
 
 use http::{Method, StatusCode};

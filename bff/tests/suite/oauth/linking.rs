@@ -233,3 +233,30 @@ async fn the_last_way_to_sign_in_stays() {
     assert_eq!(statuses, [204, 422]);
     assert_eq!(stage.count("SELECT count(*) FROM identities").await, 1);
 }
+
+#[tokio::test]
+async fn the_owner_of_the_address_is_told_of_both() {
+    let stage = Stage::start().await;
+    let worker = stage.app.worker().await;
+    let tokens = stage.app.signed_in("ann@example.com").await;
+    link(&stage, &tokens, "vk").await;
+    unlink(&stage, &tokens, "vk")
+        .await
+        .expect(StatusCode::NO_CONTENT);
+    // By a proved address too, without being asked.
+    stage.journey("google", "cookie").await;
+    worker.all_handled(&stage.app).await;
+    let mails = worker.mails_to("ann@example.com");
+    let told = |text: &str| mails.iter().filter(|mail| mail.contains(text)).count();
+    assert_eq!(told("sign in to your account through VK"), 2, "{mails:?}");
+    assert_eq!(told("through Google"), 1, "{mails:?}");
+}
+
+#[tokio::test]
+async fn whoever_just_signed_up_is_told_nothing() {
+    let stage = Stage::start().await;
+    let worker = stage.app.worker().await;
+    stage.journey("google", "cookie").await;
+    worker.all_handled(&stage.app).await;
+    assert!(worker.mails_to("ann@example.com").is_empty());
+}

@@ -11,11 +11,13 @@ use bff::{
         token::Tokens,
     },
     screens::{Ask, Payload, ScreenSettings, Screens, Sources, home::HOME},
-    upstream::{Accounts, AccountsSettings, Budget, CallError, Orders, OrdersSettings},
+    upstream::{
+        Accounts, AccountsSettings, Budget, CallError, Orders, OrdersSettings, RecentWrites,
+    },
 };
 use chrono::TimeDelta;
 use platform::{
-    clock::Clock as _,
+    clock::{Clock as _, SharedClock},
     config::{Millis, ServerUrl},
     postgres::PostgresSettings,
     redis::{Redis, RedisSettings},
@@ -153,8 +155,9 @@ pub fn reads(settings: &AccountsSettings, url: &ServerUrl, clock: &ManualClock) 
     Accounts::new(
         &postgres,
         settings,
-        Budget::default(),
-        Arc::new(clock.clone()),
+        RecentWrites::none(),
+        &Budget::default(),
+        &(Arc::new(clock.clone()) as SharedClock),
     )
     .unwrap()
 }

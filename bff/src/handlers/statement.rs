@@ -1,0 +1,220 @@
+//! An account's history as a file. However long it is, a few hundred lines of
+//! it are in memory at a time, and no connection to the database is held while
+//! the client reads.
+
+use std::future::ready;
+
+use axum::{body::Body, extract::State, response::Response};
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
+use futures::{StreamExt as _, stream};
+use http::{HeaderValue, header};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    accounts::money::Line,
+    app::AppState,
+    edge::{
+        error::{ApiError, FieldError},
+        extract::{FromField, Invalid, Path, Query},
+    },
+    identity::Caller,
+    upstream::{CallError, Context, Deadline},
+};
+
+/// Lines that are read at once.
+const CHUNK: i64 = 500;
+
+/// An instant of RFC 3339, or a day, which means its first instant in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct When(DateTime<Utc>);
+
+impl FromField for When {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        let text = String::from_field(value)?;
+        let day = || {
+            Some(
+                text.parse::<NaiveDate>()
+                    .ok()?
+                    .and_time(NaiveTime::MIN)
+                    .and_utc(),
+            )
+        };
+        DateTime::parse_from_rfc3339(&text)
+            .ok()
+            .map(|at| at.to_utc())
+            .or_else(day)
+            .map(Self)
+            .ok_or_else(|| {
+                let detail = "expected an instant such as 2026-01-31T12:00:00Z, or a day";
+                Invalid::new("invalid_instant", detail)
+            })
+    }
+}
+
+/// What the file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum Format {
+    /// RFC 4180, with a line of names first.
+    Csv,
+    /// An object with the entries in it.
+    Json,
+}
+
+impl FromField for Format {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        match String::from_field(value)?.as_str() {
+            "csv" => Ok(Self::Csv),
+            "json" => Ok(Self::Json),
+            _ => Err(Invalid::new("unknown_value", "expected csv or json")),
+        }
+    }
+
+    fn missing() -> Result<Self, Invalid> {
+        Ok(Self::Json)
+    }
+}
+
+crate::request! {
+    /// Which part of an account's history, and as what.
+    #[derive(IntoParams)]
+    #[into_params(parameter_in = Query)]
+    pub struct StatementQuery {
+        /// From this instant or day on; from the beginning, if it isn't given.
+        #[param(value_type = Option<String>)]
+        from: Option<When>,
+        /// Until before this instant or day; until now, if it isn't given.
+        #[param(value_type = Option<String>)]
+        to: Option<When>,
+        /// `csv`, or `json` if it isn't given.
+        #[param(value_type = Option<Format>)]
+        format: Format,
+    }
+}
+
+/// What happened in one of the caller's accounts within some time, oldest first,
+/// as a file. It ends early, without its last line, when the server can't go on.
+#[utoipa::path(get, path = "/v1/accounts/{id}/statement", tag = "money", params(("id" = Uuid, Path), StatementQuery),
+    responses((status = 200, content((String = "application/json"), (String = "text/csv")))))]
+pub async fn show(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    Query(query): Query<StatementQuery>,
+    context: Context,
+) -> Result<Response, ApiError> {
+    let from = query.from.map_or(DateTime::UNIX_EPOCH, |from| from.0);
+    let to = query.to.map_or(state.clock.now(), |to| to.0);
+    if to < from {
+        let fault = FieldError::new("to", "out_of_range", "expected an instant after from");
+        return Err(ApiError::invalid(vec![fault]));
+    }
+    let (accounts, format, user_id) =
+        (state.sources.accounts.clone(), query.format, caller.user_id);
+    let part = accounts
+        .statement(context.deadline, user_id, id, from..to)
+        .await?;
+    let (first, limit) = (part.start, state.settings.screens.read_ms.duration());
+    let lines = stream::try_unfold(part, move |part| {
+        let accounts = accounts.clone();
+        async move {
+            if part.is_empty() {
+                return Ok(None);
+            }
+            let deadline = Deadline::within(limit);
+            let lines = accounts
+                .lines(deadline, user_id, id, part.clone(), CHUNK)
+                .await
+                .inspect_err(|error| tracing::warn!(%error, "a statement ends early"))?;
+            let read = lines.last().map_or(part.end, |last| last.number + 1);
+            let text = format.lines(&lines, part.start == first);
+            Ok(Some((text, read..part.end)))
+        }
+    });
+    let one = |text: String| stream::once(ready(Ok::<_, CallError>(text)));
+    let file = one(format.begin(id)).chain(lines).chain(one(format.end()));
+    let mut response = Response::new(Body::from_stream(file));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, format.media_type());
+    headers.insert(header::CONTENT_DISPOSITION, format.file_name());
+    Ok(response)
+}
+
+impl Format {
+    const fn media_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Csv => "text/csv; charset=utf-8; header=present",
+            Self::Json => "application/json",
+        })
+    }
+
+    const fn file_name(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Csv => "attachment; filename=\"statement.csv\"",
+            Self::Json => "attachment; filename=\"statement.json\"",
+        })
+    }
+
+    fn begin(self, account_id: Uuid) -> String {
+        match self {
+            Self::Csv => {
+                "number,created_at,transfer_id,amount,balance_after,currency,note\r\n".into()
+            }
+            Self::Json => format!("{{\"account_id\":\"{account_id}\",\"entries\":["),
+        }
+    }
+
+    fn end(self) -> String {
+        match self {
+            Self::Csv => String::new(),
+            Self::Json => "]}".into(),
+        }
+    }
+
+    fn lines(self, lines: &[Line], first: bool) -> String {
+        let mut text = String::new();
+        for (place, line) in lines.iter().enumerate() {
+            match self {
+                Self::Csv => text += &csv(line),
+                Self::Json => {
+                    if place > 0 || !first {
+                        text.push(',');
+                    }
+                    text += &serde_json::to_string(line).expect("a line is plain data");
+                }
+            }
+        }
+        text
+    }
+}
+
+fn csv(line: &Line) -> String {
+    let Line {
+        number,
+        created_at,
+        transfer_id,
+        amount,
+        balance_after,
+        note,
+    } = line;
+    let at = created_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let (amount, currency) = (amount.amount(), amount.currency());
+    let (balance, note) = (
+        balance_after.amount(),
+        quoted(note.as_deref().unwrap_or("")),
+    );
+    format!("{number},{at},{transfer_id},{amount},{balance},{currency},{note}\r\n")
+}
+
+/// A text that strangers wrote, as a field of RFC 4180. Spreadsheets take one
+/// that begins like a formula for one, unless an apostrophe stands before it.
+fn quoted(text: &str) -> String {
+    let apostrophe = if text.starts_with(['=', '+', '-', '@']) {
+        "'"
+    } else {
+        ""
+    };
+    format!("\"{apostrophe}{}\"", text.replace('"', "\"\""))
+}

@@ -1,0 +1,106 @@
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use platform::{
+    clock::SharedClock,
+    config::ServerUrl,
+    postgres::{PostgresSettings, is_dead_connection},
+};
+use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
+
+use crate::upstream::{AccountsSettings, Budget, CallError, Deadline, Guard, Policy};
+
+/// One server that is read from, guarded.
+#[derive(Debug)]
+pub(super) struct Database {
+    pool: PgPool,
+    guard: Guard,
+    connections: u32,
+}
+
+impl Database {
+    /// Prepares the connections to the server at `url`.
+    pub(super) fn new(
+        name: &'static str,
+        url: &ServerUrl,
+        postgres: &PostgresSettings,
+        settings: &AccountsSettings,
+        budget: Budget,
+        clock: SharedClock,
+    ) -> Result<Self, sqlx::Error> {
+        let pool = PostgresSettings {
+            url: url.clone(),
+            max_connections: settings.max_connections,
+            acquire_timeout_ms: settings.wait_ms,
+            statement_timeout_ms: settings.statement_timeout_ms,
+            ..postgres.clone()
+        };
+        let policy = Policy {
+            concurrency: settings.max_connections as usize,
+            wait: settings.wait_ms.duration(),
+            // A dead connection is replaced below; beyond that, the pool has
+            // tried for as long as anyone wants to wait.
+            retries: 0,
+            hedge: false,
+            patience: Duration::from_millis(100),
+        };
+        Ok(Self {
+            pool: pool.pool("bff-read")?,
+            guard: Guard::new(["accounts", name], policy, &settings.breaker, budget, clock),
+            connections: settings.max_connections,
+        })
+    }
+
+    /// Reads. When the deadline passes or the caller goes away, the server
+    /// ends the query too: its connection is closed, which the server looks
+    /// for while it works.
+    pub(super) async fn read<T>(
+        &self,
+        deadline: Deadline,
+        query: &impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>>,
+    ) -> Result<T, CallError> {
+        let attempt = async || {
+            // After the server was restarted every idle connection is dead, and
+            // shows it at its first use. One caller may meet them all.
+            for _ in 0..=self.connections {
+                let mut lease = Lease(Some(self.pool.acquire().await?));
+                match query(lease.connection()).await {
+                    Err(error) if is_dead_connection(&error) => {
+                        tracing::debug!(%error, "a connection was dead");
+                        drop(lease);
+                    }
+                    outcome => {
+                        lease.give_back();
+                        return Ok(outcome?);
+                    }
+                }
+            }
+            Err(CallError::unavailable("every connection was dead"))
+        };
+        self.guard.call(deadline, attempt).await
+    }
+}
+
+/// A connection in use. Unless it is given back it is closed: what it was
+/// doing is unknown.
+struct Lease(Option<PoolConnection<Postgres>>);
+
+impl Lease {
+    fn connection(&mut self) -> &mut PgConnection {
+        self.0
+            .as_mut()
+            .expect("it is taken only by giving back and dropping")
+    }
+
+    fn give_back(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(connection) = &mut self.0 {
+            connection.close_on_drop();
+        }
+    }
+}

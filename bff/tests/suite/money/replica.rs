@@ -1,0 +1,139 @@
+//! Reads from a real streaming replica, that a test lets lag.
+
+use http::{Method, StatusCode};
+use platform::{config::Millis, testing::Server};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+use super::{Bank, Person};
+use crate::helpers::{Answer, TestApp, accounts_database_on, eventually};
+
+/// How long a user reads from the primary here.
+const STICKY: Millis = Millis(1_500);
+
+struct Pair {
+    _primary: Server,
+    replica: Server,
+    bank: Bank,
+    ann: Person,
+}
+
+impl Pair {
+    async fn new() -> Self {
+        let primary = Server::postgres().await;
+        let accounts = accounts_database_on(primary.url()).await;
+        let replica = primary.replica().await;
+        let copy = accounts.on(&replica);
+        let app = TestApp::with_accounts(accounts, |settings| {
+            settings.reads.replica_url = Some(copy.url_as("accounts_app"));
+            settings.reads.primary_after_write_ms = STICKY;
+            settings.reads.wait_ms = Millis(2_000);
+        })
+        .await;
+        let bank = Bank::of(app).await;
+        let ann = bank.person("ann", 10).await;
+        Self {
+            _primary: primary,
+            replica,
+            bank,
+            ann,
+        }
+    }
+
+    /// Lets the replica fall behind, or catch up.
+    async fn replay(&self, what: &str) {
+        let url = self.replica.url();
+        let mut db = PgConnection::connect(url.expose().as_str()).await.unwrap();
+        let sql = format!("SELECT pg_wal_replay_{what}()");
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut db)
+            .await
+            .unwrap();
+    }
+
+    /// The account's name, as one replica of the edge tells it.
+    async fn name(&self, app: &TestApp) -> String {
+        let path = format!("/v1/accounts/{}", self.ann.account);
+        let shown = app.get(&path, Some(&self.ann.token)).await;
+        let json = shown.expect(StatusCode::OK).json();
+        json["name"].as_str().unwrap_or("none").to_owned()
+    }
+
+    async fn rename(&self, name: &str) {
+        let path = format!("/v1/accounts/{}", self.ann.account);
+        let request = self.bank.app.request(Method::PATCH, &path);
+        let request = request.bearer_auth(&self.ann.token);
+        Answer::of(request.json(&json!({ "name": name })))
+            .await
+            .expect(StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn who_wrote_reads_the_own_writes_on_every_replica_of_the_edge_and_later_from_the_copy() {
+    let pair = Pair::new().await;
+    let other = pair.bank.app.replica().await;
+    pair.rename("One").await;
+    eventually("the copy to have it, and be asked", async || {
+        (pair.name(&other).await == "One").then_some(())
+    })
+    .await;
+    pair.replay("pause").await;
+    pair.rename("Two").await;
+    assert_eq!(pair.name(&pair.bank.app).await, "Two");
+    assert_eq!(pair.name(&other).await, "Two");
+    // The copy is behind, and once the time is over it is what is read.
+    eventually("the copy to be asked again", async || {
+        (pair.name(&pair.bank.app).await == "One").then_some(())
+    })
+    .await;
+    eventually("the copy to be asked by the other", async || {
+        (pair.name(&other).await == "One").then_some(())
+    })
+    .await;
+    pair.replay("resume").await;
+    eventually("the copy to catch up", async || {
+        (pair.name(&pair.bank.app).await == "Two").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn money_is_never_decided_by_what_the_copy_says() {
+    let pair = Pair::new().await;
+    let bob = pair.bank.person("bob", 0).await;
+    pair.replay("pause").await;
+    let (ann, bank) = (&pair.ann, &pair.bank);
+    bank.transfer(ann, &bob, "9.00")
+        .await
+        .expect(StatusCode::CREATED);
+    // The copy still says ten dollars.
+    let again = bank.transfer(ann, &bob, "9.00").await;
+    assert_eq!(again.code(), "insufficient_funds");
+    let transfers = bank.app.get("/v1/transfers", Some(&ann.token)).await;
+    assert_eq!(transfers.json()["items"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_the_copy_does_not_have_yet_or_can_not_answer_comes_from_the_primary() {
+    let mut pair = Pair::new().await;
+    let bob = pair.bank.person("bob", 0).await;
+    pair.replay("pause").await;
+    let posted = pair.bank.transfer(&pair.ann, &bob, "1.00").await;
+    let id = super::id(&posted.json()["transfer"]);
+    // Bob has written nothing, and Bob's replica of the edge heard of nothing.
+    let other = pair.bank.app.replica().await;
+    let path = format!("/v1/transfers/{id}");
+    let shown = other.get(&path, Some(&bob.token)).await;
+    shown.expect(StatusCode::OK);
+
+    pair.replica.kill().await;
+    let balance = async || {
+        let path = format!("/v1/accounts/{}", bob.account);
+        let shown = other.get(&path, Some(&bob.token)).await;
+        shown.expect(StatusCode::OK).json()["balance"]["amount"].clone()
+    };
+    for _ in 0..10 {
+        assert_eq!(balance().await, "1.00");
+    }
+}
