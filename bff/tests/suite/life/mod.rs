@@ -2,5 +2,5 @@
 
 mod erasure;
 mod export;
-mod house;
+pub mod house;
 mod leaving;
