@@ -1,9 +1,17 @@
 //! What people are known by. Each type holds only what was checked, and one
 //! canonical form by which two spellings are the same.
 
+mod email;
+mod phone;
+mod username;
+
 use std::fmt;
 
 use platform::config::Secret;
+
+pub use email::Email;
+pub use phone::{Phone, Region};
+pub use username::Username;
 
 /// Why a text is no identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,155 +28,6 @@ pub enum IdentifierError {
     /// Neither an e-mail address nor a phone number.
     #[error("expected an e-mail address or a phone number")]
     Address,
-}
-
-/// An e-mail address.
-///
-/// The domain is lower-cased and in its IDNA form. The local part is ASCII
-/// (what every mail server takes, and free of look-alikes) and compared
-/// without regard to case.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Email {
-    address: String,
-    canonical: String,
-}
-
-impl Email {
-    /// Reads an address.
-    ///
-    /// # Errors
-    /// [`IdentifierError::Email`].
-    pub fn parse(text: &str) -> Result<Self, IdentifierError> {
-        let text = text.trim();
-        let (local, domain) = text.rsplit_once('@').ok_or(IdentifierError::Email)?;
-        let domain = idna::domain_to_ascii_strict(domain).map_err(|_| IdentifierError::Email)?;
-        let address = format!("{local}@{domain}");
-        let is_deliverable = local.is_ascii()
-            && !local.starts_with('"')
-            && domain.contains('.')
-            && address.len() <= 254
-            && lettre::Address::new(local, &domain).is_ok();
-        if !is_deliverable {
-            return Err(IdentifierError::Email);
-        }
-        let canonical = address.to_ascii_lowercase();
-        Ok(Self { address, canonical })
-    }
-
-    /// As messages are addressed.
-    #[must_use]
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// The form that is unique.
-    #[must_use]
-    pub fn canonical(&self) -> &str {
-        &self.canonical
-    }
-}
-
-/// A phone number in E.164.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Phone {
-    number: String,
-    country_code: u16,
-}
-
-impl Phone {
-    /// Reads a number; one without `+` is one of `region`.
-    ///
-    /// # Errors
-    /// [`IdentifierError::Phone`].
-    pub fn parse(text: &str, region: Region) -> Result<Self, IdentifierError> {
-        let number = phonenumber::parse(Some(region.0), text.trim())
-            .ok()
-            .filter(phonenumber::PhoneNumber::is_valid)
-            .ok_or(IdentifierError::Phone)?;
-        let country_code = number.code().value();
-        let number = number.format().mode(phonenumber::Mode::E164).to_string();
-        Ok(Self {
-            number,
-            country_code,
-        })
-    }
-
-    /// Reads a number as it is stored.
-    ///
-    /// # Errors
-    /// [`IdentifierError::Phone`].
-    pub fn stored(e164: &str) -> Result<Self, IdentifierError> {
-        let number = phonenumber::parse(None, e164).map_err(|_| IdentifierError::Phone)?;
-        Ok(Self {
-            number: e164.to_owned(),
-            country_code: number.code().value(),
-        })
-    }
-
-    /// `+14155550123`
-    #[must_use]
-    pub fn e164(&self) -> &str {
-        &self.number
-    }
-
-    /// The country's calling code, such as 44.
-    #[must_use]
-    pub fn country_code(&self) -> u16 {
-        self.country_code
-    }
-}
-
-/// The country whose form a phone number without `+` has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Region(phonenumber::country::Id);
-
-impl std::str::FromStr for Region {
-    type Err = IdentifierError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self).map_err(|_| IdentifierError::Phone)
-    }
-}
-
-/// A user name. ASCII alone: no two of them look alike but differ.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Username {
-    name: String,
-    canonical: String,
-}
-
-impl Username {
-    /// Reads a name.
-    ///
-    /// # Errors
-    /// [`IdentifierError::Username`].
-    pub fn parse(text: &str) -> Result<Self, IdentifierError> {
-        let name = text.trim();
-        let is_name = (3..=32).contains(&name.len())
-            && name.starts_with(|c: char| c.is_ascii_alphabetic())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-        if !is_name {
-            return Err(IdentifierError::Username);
-        }
-        Ok(Self {
-            name: name.to_owned(),
-            canonical: name.to_ascii_lowercase(),
-        })
-    }
-
-    /// As its owner wrote it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.name
-    }
-
-    /// The form that is unique.
-    #[must_use]
-    pub fn canonical(&self) -> &str {
-        &self.canonical
-    }
 }
 
 /// Where a one-time code can be sent.
@@ -226,12 +85,12 @@ impl Address {
     pub fn masked(&self) -> String {
         match self {
             Self::Email(email) => {
-                let (local, domain) = email.address.split_once('@').unwrap_or_default();
+                let (local, domain) = email.address().split_once('@').unwrap_or_default();
                 format!("{}***@{domain}", local.get(..1).unwrap_or_default())
             }
             Self::Phone(phone) => {
-                let end = phone.number.len().saturating_sub(2);
-                format!("+{}***{}", phone.country_code, &phone.number[end..])
+                let end = phone.e164().len().saturating_sub(2);
+                format!("+{}***{}", phone.country_code(), &phone.e164()[end..])
             }
         }
     }
@@ -275,7 +134,7 @@ impl Identifier {
     pub fn masked(&self) -> String {
         match self {
             Self::Address(address) => address.masked(),
-            Self::Username(name) => format!("{}***", name.name.get(..1).unwrap_or_default()),
+            Self::Username(name) => format!("{}***", name.as_str().get(..1).unwrap_or_default()),
         }
     }
 }

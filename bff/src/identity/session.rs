@@ -1,19 +1,12 @@
 //! Sessions: opened at sign-in, proved by each request, ended by many things.
 
+mod end;
 mod fresh;
+mod model;
 
-use std::net::IpAddr;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use moka::sync::Cache;
-use platform::{
-    clock::SharedClock,
-    nats::Nats,
-    outbox::{self, NewEvent},
-    paseto::SKEW,
-    redis::Redis,
-};
-use proto::events::{Event as _, SessionRevoked};
+use platform::{clock::SharedClock, nats::Nats, paseto::SKEW, redis::Redis};
 use uuid::Uuid;
 
 use super::{
@@ -26,112 +19,7 @@ use super::{
     store::sessions::{self, Refreshed, Rotation},
     token::Tokens,
 };
-use crate::notify::Language;
-
-/// How a client holds its session.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Default,
-    utoipa::ToSchema,
-    serde::Serialize,
-    serde::Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// An access token and a refresh token.
-    #[default]
-    Token,
-    /// A cookie that script can't read.
-    Cookie,
-}
-
-impl Mode {
-    /// As it is stored.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Token => "token",
-            Self::Cookie => "cookie",
-        }
-    }
-
-    /// Reads what is stored or sent.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Token, Self::Cookie]
-            .into_iter()
-            .find(|mode| mode.as_str() == text)
-    }
-}
-
-/// The client that a session is opened for, as its owner will see it in a list.
-#[derive(Debug, Clone)]
-pub struct Device {
-    /// Its address.
-    pub ip: IpAddr,
-    /// What it calls itself, 256 characters at most.
-    pub user_agent: String,
-    /// The language that its user reads.
-    pub language: Language,
-}
-
-/// A session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// Its id.
-    pub id: Uuid,
-    /// Whose it is.
-    pub user_id: Uuid,
-    /// What the user may do in it.
-    pub role: Role,
-    /// How the client holds it.
-    pub mode: Mode,
-    /// When it was opened.
-    pub created_at: DateTime<Utc>,
-    /// When it was last used, to the minute.
-    pub last_seen_at: DateTime<Utc>,
-    /// When it ends if it isn't used.
-    pub idle_at: DateTime<Utc>,
-    /// When it ends however it is used.
-    pub ends_at: DateTime<Utc>,
-    /// The address that it was opened from.
-    pub ip: IpAddr,
-    /// What the client called itself.
-    pub user_agent: String,
-}
-
-/// How often all sessions of a user were ended: read before a proof is checked,
-/// so that a sign-in can't outrun the change that made its proof worthless.
-#[derive(Debug, Clone, Copy, Default, serde::Serialize, serde::Deserialize)]
-pub struct Era(u64);
-
-/// What the client is given to hold.
-#[derive(Debug)]
-pub enum Proof {
-    /// In token mode.
-    Tokens(TokenPair),
-    /// In cookie mode: the cookie's value, and how long it may be kept.
-    Cookie(String, TimeDelta),
-}
-
-/// An access token and the refresh token that renews it.
-#[derive(Debug)]
-pub struct TokenPair {
-    /// The session.
-    pub session_id: Uuid,
-    /// PASETO v4.public.
-    pub access_token: String,
-    /// How long the access token is good.
-    pub expires_in: TimeDelta,
-    /// Opaque.
-    pub refresh_token: String,
-    /// How long the refresh token is good.
-    pub refresh_expires_in: TimeDelta,
-}
+pub use model::{Device, Era, Mode, Proof, Session, TokenPair};
 
 /// Everything that is done with sessions. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -353,60 +241,6 @@ impl Sessions {
     /// When Redis doesn't answer.
     pub async fn list(&self, user_id: Uuid) -> Result<Vec<Session>, Error> {
         Ok(sessions::list(&self.redis, user_id, self.clock.now_ms()).await?)
-    }
-
-    /// Ends one session of a user.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] when the user has none of that id;
-    /// when Redis doesn't answer.
-    pub async fn end(&self, user_id: Uuid, session_id: Uuid) -> Result<(), Error> {
-        match self.end_those(user_id, &[session_id], None).await? {
-            0 => Err(Error::NotFound),
-            _ => Ok(()),
-        }
-    }
-
-    /// Ends every session of a user but one.
-    ///
-    /// # Errors
-    /// When Redis doesn't answer.
-    pub async fn end_all(&self, user_id: Uuid, spared: Option<Uuid>) -> Result<(), Error> {
-        self.end_those(user_id, &[], spared).await.map(drop)
-    }
-
-    async fn end_those(
-        &self,
-        user_id: Uuid,
-        named: &[Uuid],
-        spared: Option<Uuid>,
-    ) -> Result<usize, Error> {
-        let now = self.clock.now();
-        let keep = self.revocations.keep();
-        let at = now.timestamp_millis();
-        let ended = sessions::end(&self.redis, user_id, named, spared, at, keep).await?;
-        self.tell(user_id, &ended, now).await;
-        Ok(ended.len())
-    }
-
-    /// Makes ended sessions known: here at once, elsewhere through NATS. What
-    /// NATS doesn't carry, every replica reads from Redis.
-    async fn tell(&self, user_id: Uuid, ended: &[Uuid], at: DateTime<Utc>) {
-        if ended.is_empty() {
-            return;
-        }
-        self.revocations
-            .add(ended.iter().map(|id| (*id, at.timestamp_millis())));
-        metrics::counter!("sessions_revoked_total").increment(ended.len() as u64);
-        for &session_id in ended {
-            let event = SessionRevoked {
-                session_id,
-                user_id,
-                revoked_at: at,
-            };
-            let event = NewEvent::new(SessionRevoked::SUBJECT, session_id, 0, &event, &*self.clock);
-            outbox::announce(&self.nats, crate::events::SOURCE, &event).await;
-        }
     }
 
     fn pair(

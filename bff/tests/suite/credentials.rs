@@ -161,6 +161,23 @@ async fn a_cookie_that_is_none_proves_nobody(#[case] cookie: &str) {
     assert_eq!(answer.code(), "unauthenticated");
 }
 
+#[rstest]
+#[case::empty("")]
+#[case::a_scheme_alone("Bearer")]
+#[case::no_token("Bearer ")]
+#[case::another_scheme("Basic YTpi")]
+#[case::no_signature("Bearer v4.public.AAAA")]
+#[case::a_list("Bearer a, Bearer b")]
+#[case::sixteen_kib(&format!("Bearer {}", "a".repeat(16_000)))]
+#[tokio::test]
+async fn a_token_that_is_none_proves_nobody(#[case] value: &str) {
+    let app = TestApp::start().await;
+    let request = app.request(Method::GET, "/v1/me");
+    let answer = Answer::of(request.header("authorization", value)).await;
+    let answer = answer.expect(StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.header("www-authenticate").as_deref(), Some("Bearer"));
+}
+
 #[tokio::test]
 async fn only_the_cookie_of_exactly_this_name_counts() {
     let app = TestApp::start().await;

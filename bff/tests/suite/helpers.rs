@@ -1,6 +1,8 @@
 //! A whole edge on a port of its own, with its own databases, key prefix and
 //! subjects on the real servers that `make test` started.
 
+mod answer;
+
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use bff::{app::AppState, config::Settings, edge, identity::keys::KeyFile, limits::LimitSettings};
@@ -17,8 +19,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+pub use answer::{Answer, Tokens};
+
 /// A password that breaks no rule.
 pub const PASSWORD: &str = "plum orbit cello 9";
+/// Another one.
+pub const OTHER: &str = "nine quiet harbour lamps";
 
 /// Waits for a condition, for 20 s at most.
 pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
@@ -202,6 +208,23 @@ impl TestApp {
         self.post("/v1/auth/login", None, &body).await
     }
 
+    /// Renews a session's tokens.
+    pub async fn refresh(&self, token: &str) -> Answer {
+        let body = json!({ "refresh_token": token });
+        self.post("/v1/auth/refresh", None, &body).await
+    }
+
+    /// Whether an access token is taken.
+    pub async fn is_alive(&self, tokens: &Tokens) -> bool {
+        self.get("/v1/me", Some(&tokens.access)).await.status == StatusCode::OK
+    }
+
+    /// Asks for a code.
+    pub async fn ask(&self, identifier: &str, purpose: &str, token: Option<&str>) -> Answer {
+        let body = json!({ "identifier": identifier, "purpose": purpose });
+        self.post("/v1/auth/verify-code", token, &body).await
+    }
+
     /// A signed-in user's tokens.
     pub async fn signed_in(&self, email: &str) -> Tokens {
         self.user(email).await;
@@ -228,97 +251,6 @@ impl TestApp {
 impl Drop for TestApp {
     fn drop(&mut self) {
         self.lifetime.stop();
-    }
-}
-
-/// An access token and a refresh token.
-#[derive(Debug, Clone)]
-pub struct Tokens {
-    pub access: String,
-    pub refresh: String,
-    pub session: String,
-}
-
-/// An answer, read to its end.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: http::HeaderMap,
-    pub bytes: Vec<u8>,
-}
-
-impl Answer {
-    /// Sends a request.
-    pub async fn of(request: reqwest::RequestBuilder) -> Self {
-        let answer = request.send().await.expect("an answer");
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let bytes = answer.bytes().await.expect("a body").to_vec();
-        Self {
-            status,
-            headers,
-            bytes,
-        }
-    }
-
-    /// The body as JSON.
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.bytes)
-            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.bytes)))
-    }
-
-    /// The problem's code.
-    pub fn code(&self) -> String {
-        assert_eq!(
-            self.header("content-type").as_deref(),
-            Some("application/problem+json")
-        );
-        self.json()["code"].as_str().expect("a code").to_owned()
-    }
-
-    /// The pointers of a problem's fields.
-    pub fn pointers(&self) -> Vec<String> {
-        let json = self.json();
-        let errors = json["errors"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        errors
-            .iter()
-            .map(|error| error["pointer"].as_str().expect("a pointer").to_owned())
-            .collect()
-    }
-
-    /// A header.
-    pub fn header(&self, name: &str) -> Option<String> {
-        self.headers.get(name)?.to_str().ok().map(str::to_owned)
-    }
-
-    /// Goes on if the status is this one.
-    #[track_caller]
-    pub fn expect(self, status: StatusCode) -> Self {
-        assert_eq!(
-            self.status,
-            status,
-            "{}",
-            String::from_utf8_lossy(&self.bytes)
-        );
-        self
-    }
-
-    /// The tokens of a sign-in or a refresh.
-    pub fn tokens(&self) -> Tokens {
-        let json = self.json();
-        let text = |name: &str| {
-            json[name]
-                .as_str()
-                .unwrap_or_else(|| panic!("{name}: {json}"))
-                .to_owned()
-        };
-        Tokens {
-            access: text("access_token"),
-            refresh: text("refresh_token"),
-            session: text("session_id"),
-        }
     }
 }
 

@@ -5,6 +5,8 @@
 mod administration;
 mod bad_input;
 mod cache;
+mod codes;
+mod cookies;
 mod credentials;
 mod documentation;
 mod events;
@@ -24,6 +26,7 @@ mod outages;
 mod passwords;
 mod processes;
 mod profile;
+mod races;
 mod registration;
 mod screens;
 mod sessions;

@@ -2,11 +2,10 @@
 
 use chrono::TimeDelta;
 use http::{Method, StatusCode};
-use serde_json::json;
+use rstest::rstest;
+use serde_json::{Value, json};
 
-use crate::helpers::{Answer, PASSWORD, TestApp, Tokens};
-
-const OTHER: &str = "nine quiet harbour lamps";
+use crate::helpers::{Answer, OTHER, PASSWORD, TestApp, Tokens};
 
 async fn sign_in_from(app: &TestApp, email: &str, agent: &str) -> Tokens {
     let body = json!({ "identifier": email, "password": PASSWORD });
@@ -48,23 +47,86 @@ async fn whoever_just_registered_is_not_told_of_their_own_device() {
     assert_eq!(worker.mails_to("ann@example.com").len(), 1);
 }
 
+/// A `POST` from somebody who reads this language.
+async fn post_in(app: &TestApp, language: &str, token: &str, path: &str, body: &Value) -> Answer {
+    let request = app.request(Method::POST, path).json(body);
+    let request = request.header("accept-language", language);
+    Answer::of(match token {
+        "" => request,
+        token => request.bearer_auth(token),
+    })
+    .await
+}
+
+/// A `DELETE` from them.
+async fn delete_in(app: &TestApp, language: &str, token: &str, path: &str) {
+    let request = app.request(Method::DELETE, path).bearer_auth(token);
+    let answer = Answer::of(request.header("accept-language", language)).await;
+    answer.expect(StatusCode::NO_CONTENT);
+}
+
+#[rstest]
+#[case::english("en-GB, en;q=0.9, ru;q=0.5", "<html lang=\"en\">", [
+    "A new sign-in to Portico", "Your Portico password was changed",
+    "An address was added to your Portico account", "An address was removed from your Portico account",
+    "A session of your Portico account was ended", "Your Portico account will be deleted",
+])]
+#[case::russian("ru-RU, ru;q=0.9, en;q=0.5", "<html lang=\"ru\">", [
+    "Новый вход в Portico", "Пароль Portico изменён",
+    "В учётную запись Portico добавлен адрес", "Из учётной записи Portico удалён адрес",
+    "Сеанс Portico завершён", "Ваша учётная запись Portico будет удалена",
+])]
 #[tokio::test]
-async fn a_changed_password_is_told_in_the_language_of_the_request() {
+async fn what_happens_is_told_in_the_language_of_the_request(
+    #[case] language: &str,
+    #[case] html: &str,
+    #[case] subjects: [&str; 6],
+) {
     let app = TestApp::start().await;
     let worker = app.worker().await;
-    let tokens = app.signed_in("ann@example.com").await;
+    app.user("ann@example.com").await;
+    let body = json!({ "identifier": "ann@example.com", "password": PASSWORD });
+    let first = post_in(&app, language, "", "/v1/auth/login", &body).await;
+    let first = first.expect(StatusCode::OK).tokens();
     let body = json!({ "current_password": PASSWORD, "new_password": OTHER });
-    let request = app
-        .request(Method::POST, "/v1/auth/update-password")
-        .header("accept-language", "ru-RU,ru;q=0.9,en;q=0.5")
-        .bearer_auth(&tokens.access)
-        .json(&body);
-    Answer::of(request).await.expect(StatusCode::NO_CONTENT);
-    worker.all_handled(&app).await;
-    let mails = worker.mails_to("ann@example.com");
-    assert_eq!(mails.len(), 2);
-    assert!(mails[1].contains("Пароль Portico изменён"), "{mails:?}");
-    assert!(mails[1].contains("<html lang=\"ru\">"), "{mails:?}");
+    let path = "/v1/auth/update-password";
+    let changed = post_in(&app, language, &first.access, path, &body).await;
+    changed.expect(StatusCode::NO_CONTENT);
+    // A phone, which an SMS would have to tell: the mail address is told.
+    app.ask("+14155552671", "add_identifier", Some(&first.access))
+        .await
+        .expect(StatusCode::ACCEPTED);
+    let code = worker.code_for("+14155552671").await;
+    let body = json!({ "identifier": "+14155552671", "code": code });
+    let added = post_in(&app, language, &first.access, "/v1/me/identifiers", &body).await;
+    added.expect(StatusCode::OK);
+    let path = "/v1/me/identifiers/phone";
+    delete_in(&app, language, &first.access, path).await;
+    let second = app.refresh(&first.refresh).await.tokens();
+    delete_in(&app, language, &second.access, "/v1/me").await;
+    let told = async |count: usize| {
+        worker.all_handled(&app).await;
+        let mails = worker.mails_to("ann@example.com");
+        assert_eq!(mails.len(), count, "{mails:?}");
+        mails
+    };
+    let mut mails = told(5).await;
+    // And to somebody else, of whom there is still something to steal.
+    let bob = app.signed_in("bob@example.com").await;
+    app.refresh(&bob.refresh).await.expect(StatusCode::OK);
+    app.advance(TimeDelta::seconds(31));
+    let body = json!({ "refresh_token": bob.refresh });
+    post_in(&app, language, "", "/v1/auth/refresh", &body)
+        .await
+        .expect(StatusCode::UNAUTHORIZED);
+    told(5).await;
+    mails.insert(4, worker.mails_to("bob@example.com").pop().unwrap());
+    for (mail, subject) in mails.iter().zip(subjects) {
+        // In the plain text's subject, and in the HTML twice.
+        assert!(mail.matches(subject).count() >= 3, "{subject}: {mail}");
+        assert!(mail.contains(html), "{mail}");
+        assert!(mail.contains("text/plain") && mail.contains("text/html"));
+    }
 }
 
 #[tokio::test]

@@ -5,10 +5,7 @@ use futures::future::join_all;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, PASSWORD, TestApp, Tokens};
-
-/// Another password that breaks no rule.
-const OTHER: &str = "nine quiet harbour lamps";
+use crate::helpers::{Answer, OTHER, PASSWORD, TestApp, Tokens};
 
 async fn sign_in(app: &TestApp, identifier: &str, password: &str) -> Answer {
     let body = json!({ "identifier": identifier, "password": password });
@@ -33,9 +30,8 @@ async fn confirm(app: &TestApp, identifier: &str, code: &str, new: &str) -> Answ
 }
 
 async fn is_alive(app: &TestApp, tokens: &Tokens) -> bool {
-    let body = json!({ "refresh_token": tokens.refresh });
-    let me = app.get("/v1/me", Some(&tokens.access)).await.status == StatusCode::OK;
-    let refreshed = app.post("/v1/auth/refresh", None, &body).await.status == StatusCode::OK;
+    let me = app.is_alive(tokens).await;
+    let refreshed = app.refresh(&tokens.refresh).await.status == StatusCode::OK;
     assert_eq!(me, refreshed);
     me
 }
@@ -217,30 +213,6 @@ async fn a_hundred_wrong_codes_at_once_are_five_guesses() {
         .await
         .expect(StatusCode::UNPROCESSABLE_ENTITY);
     app.login("ann@example.com").await.expect(StatusCode::OK);
-}
-
-#[tokio::test]
-async fn signing_in_while_the_password_changes_leaves_nothing_alive() {
-    let app = TestApp::start().await;
-    let mut tokens = app.signed_in("ann@example.com").await;
-    let passwords = [PASSWORD, OTHER];
-    for round in 0..8 {
-        let (current, new) = (passwords[round % 2], passwords[(round + 1) % 2]);
-        let sign_ins = join_all((0..4).map(|_| sign_in(&app, "ann@example.com", current)));
-        let refresh = json!({ "refresh_token": tokens.refresh });
-        let (changed, sign_ins, refreshed) = tokio::join!(
-            update(&app, &tokens, current, new),
-            sign_ins,
-            app.post("/v1/auth/refresh", None, &refresh),
-        );
-        changed.expect(StatusCode::NO_CONTENT);
-        for answer in sign_ins {
-            if answer.status == StatusCode::OK {
-                assert!(!is_alive(&app, &answer.tokens()).await, "round {round}");
-            }
-        }
-        tokens = refreshed.expect(StatusCode::OK).tokens();
-    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::helpers::{Answer, PASSWORD, TestApp};
+use crate::helpers::{Answer, OTHER, PASSWORD, TestApp};
 
 /// What every replica has to know within.
 const BOUND: Duration = Duration::from_secs(1);
@@ -129,7 +129,7 @@ async fn a_changed_password_ends_the_other_sessions_everywhere_within_a_second()
     for other in &others {
         assert_eq!(there.me(other).await, StatusCode::OK);
     }
-    let body = json!({ "current_password": PASSWORD, "new_password": "nine quiet harbour lamps" });
+    let body = json!({ "current_password": PASSWORD, "new_password": OTHER });
     let request = here
         .request(Method::POST, "/v1/auth/update-password")
         .json(&body);

@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use http::StatusCode;
 use platform::config::Seconds;
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, TestApp};
+use crate::helpers::{Answer, OTHER, TestApp};
 
 /// Requests of each kind.
 const SAMPLES: usize = 150;
@@ -109,9 +110,49 @@ async fn asking_for_a_code_takes_as_long_for_an_unknown_address() {
 async fn a_wrong_code_takes_as_long_for_an_unknown_address() {
     let app = TestApp::start().await;
     app.user("ann@example.com").await;
-    let ask = |who: &str| json!({ "identifier": who, "code": "000000", "new_password": "nine quiet harbour lamps" });
+    let ask = |who: &str| json!({ "identifier": who, "code": "000000", "new_password": OTHER });
     let (known, unknown) = (|_| ask("ann@example.com"), |_| ask("bob@example.com"));
     let path = "/v1/auth/confirm-reset-password";
     let status = StatusCode::UNPROCESSABLE_ENTITY;
     assert_alike(compare(&app, path, status, [&known, &unknown]).await);
+}
+
+#[tokio::test]
+async fn failures_are_counted_alike_for_an_unknown_user() {
+    let app = TestApp::start().await;
+    app.user("ann@example.com").await;
+    // Through the first failures, the first wait and the one after it.
+    for (failures, then_ms) in [(7, 1_100), (3, 2_100), (3, 0)] {
+        for _ in 0..failures {
+            for who in ["ann@example.com", "bob@example.com"] {
+                let body = json!({ "identifier": who, "password": "not the password" });
+                let answer = app.post("/v1/auth/login", None, &body).await;
+                answer.expect(StatusCode::UNAUTHORIZED);
+            }
+        }
+        app.advance(TimeDelta::milliseconds(then_ms));
+    }
+    let mut db = app.superuser().await;
+    let blocked: Vec<Vec<bool>> = sqlx::query_scalar(
+        "SELECT array_agg((detail->>'blocked')::bool ORDER BY at, id) FROM audit_log
+         WHERE event = 'session.refused' GROUP BY subject",
+    )
+    .fetch_all(&mut db)
+    .await
+    .unwrap();
+    assert_eq!(blocked.len(), 2);
+    assert_eq!(blocked[0], blocked[1]);
+    assert!(blocked[0].contains(&true) && blocked[0].contains(&false));
+}
+
+#[tokio::test]
+async fn codes_are_refused_after_as_many_for_an_unknown_address() {
+    let app = TestApp::start().await;
+    app.user("ann@example.com").await;
+    for seconds in [0, 30, 61, 61, 61, 3_600, 61] {
+        app.advance(TimeDelta::seconds(seconds));
+        let known = app.ask("ann@example.com", "registration", None).await;
+        let unknown = app.ask("bob@example.com", "registration", None).await;
+        assert_eq!(known.status, unknown.status, "{seconds}");
+    }
 }
