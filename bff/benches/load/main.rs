@@ -10,6 +10,7 @@
 mod fan_out;
 mod floor;
 mod generator;
+mod history;
 mod orders;
 mod plan;
 mod process;
@@ -18,6 +19,7 @@ mod settings;
 mod sign_ins;
 mod stand;
 mod tokens;
+mod transfers;
 mod users;
 mod visitor;
 

@@ -5,10 +5,13 @@ use std::time::Duration;
 use super::{
     Arguments,
     generator::{self, Latencies, Throughput},
+    history::{self, History},
     process::Process,
-    report, sign_ins,
+    report,
+    sign_ins::{self, SignIns},
     stand::{HOME, Stand},
     tokens,
+    transfers::{self, Transfers},
     users::{Person, User},
     visitor::{Script, Visitor, get},
 };
@@ -119,7 +122,10 @@ pub(crate) struct Finding {
 pub(crate) struct Findings {
     pub(crate) subjects: Vec<Finding>,
     pub(crate) verification: tokens::Verification,
-    pub(crate) sign_ins: sign_ins::SignIns,
+    /// Of these three, those that were asked for.
+    pub(crate) sign_ins: Option<SignIns>,
+    pub(crate) transfers: Option<Transfers>,
+    pub(crate) history: Option<History>,
     /// Of the edge with its cache, in bytes.
     pub(crate) idle_memory: u64,
     pub(crate) peak_memory: u64,
@@ -130,7 +136,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let time = Duration::from_secs(arguments.seconds);
     let verification = tokens::measure()?;
     let mut stand = Stand::start(arguments.connections).await?;
-    let wanted = |subject: &Subject| subject.name().contains(&arguments.only);
+    let named = |name: &str| name.contains(&arguments.only);
+    let wanted = |subject: &Subject| named(subject.name());
     let alive = [
         Floor,
         HomeCached,
@@ -143,17 +150,32 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let alive: Vec<Subject> = alive.into_iter().filter(wanted).collect();
     let mut subjects = measure(&stand, &alive, arguments.rounds, time).await?;
 
-    let sign_ins = sign_ins::measure(&stand, arguments.rounds, time).await?;
+    let rounds = arguments.rounds;
+    let sign_ins = match named("sign-ins") {
+        true => Some(sign_ins::measure(&stand, rounds, time).await?),
+        false => None,
+    };
+    let transfers = match named("transfers") {
+        true => Some(transfers::measure(&stand, rounds, time).await?),
+        false => None,
+    };
     let peak_memory = stand.cached.memory()?.peak;
+    // Last with everything there: the store isn't the same after it.
+    let history = match named("history") {
+        true => Some(history::measure(&stand, rounds, time).await?),
+        false => None,
+    };
 
     stand.orders.kill()?;
     let dead: Vec<Subject> = [HomeWithoutOrders].into_iter().filter(wanted).collect();
-    subjects.extend(measure(&stand, &dead, arguments.rounds, time).await?);
+    subjects.extend(measure(&stand, &dead, rounds, time).await?);
 
     report::print(&Findings {
         subjects,
         verification,
         sign_ins,
+        transfers,
+        history,
         idle_memory: stand.idle_memory,
         peak_memory,
         home_bytes: stand.home_bytes,

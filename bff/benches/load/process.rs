@@ -87,6 +87,12 @@ impl Process {
         })
     }
 
+    /// Lets the memory "at most" be counted from now on (see `proc(5)`).
+    pub(crate) fn forget_peak(&self) -> anyhow::Result<()> {
+        fs::write(format!("/proc/{}/clear_refs", self.id()), "5")?;
+        Ok(())
+    }
+
     /// Ends it at once.
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
         self.child.kill()?;

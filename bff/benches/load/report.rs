@@ -6,8 +6,10 @@ use std::{fs, num::NonZero, time::Duration};
 use platform::clock::{Clock as _, SystemClock};
 
 use super::{
+    history::History,
     plan::{Finding, Findings, Subject},
     sign_ins::SignIns,
+    transfers::Transfers,
 };
 
 /// The middle one.
@@ -27,6 +29,7 @@ pub(crate) fn print(findings: &Findings) {
     let mut lines = heading(findings.home_bytes);
     lines.extend(table(&findings.subjects));
     lines.extend(targets(findings));
+    lines.extend(findings.history.iter().flat_map(History::plan));
     println!("{}", lines.join("\n"));
 }
 
@@ -94,31 +97,9 @@ fn targets(findings: &Findings) -> Vec<String> {
         ))
     }));
 
-    let SignIns { rounds } = &findings.sign_ins;
-    let share = median(
-        rounds
-            .iter()
-            .map(|round| round.signed_in.per_second / round.argon_alone),
-    );
-    let alone = median(rounds.iter().map(|round| round.argon_alone));
-    let each = median(rounds.iter().map(|round| round.signed_in.per_second));
-    let reads = median(rounds.iter().map(|round| millis(round.reads.within(0.99))));
-    let failed: u64 = rounds
-        .iter()
-        .map(|round| round.signed_in.failed + round.reads.failed)
-        .sum();
-    lines.push(row(
-        &format!("sign-ins, of Argon2 alone ({failed} failed)"),
-        "≥ 90 %",
-        &format!("{:.0} % ({each:.0}/s of {alone:.0}/s)", share * 100.0),
-        Some(share >= 0.9),
-    ));
-    lines.push(row(
-        "p99 of home meanwhile",
-        "< 50 ms",
-        &format!("{reads:.1} ms"),
-        Some(reads < 50.0),
-    ));
+    lines.extend(findings.sign_ins.iter().flat_map(sign_ins));
+    lines.extend(findings.transfers.iter().flat_map(Transfers::rows));
+    lines.extend(findings.history.iter().flat_map(History::rows));
 
     let known = findings.verification.again;
     lines.push(row(
@@ -139,6 +120,35 @@ fn targets(findings: &Findings) -> Vec<String> {
     lines
 }
 
+fn sign_ins(SignIns { rounds }: &SignIns) -> [String; 2] {
+    let share = median(
+        rounds
+            .iter()
+            .map(|round| round.signed_in.per_second / round.argon_alone),
+    );
+    let alone = median(rounds.iter().map(|round| round.argon_alone));
+    let each = median(rounds.iter().map(|round| round.signed_in.per_second));
+    let reads = median(rounds.iter().map(|round| millis(round.reads.within(0.99))));
+    let failed: u64 = rounds
+        .iter()
+        .map(|round| round.signed_in.failed + round.reads.failed)
+        .sum();
+    [
+        row(
+            &format!("sign-ins, of Argon2 alone ({failed} failed)"),
+            "≥ 90 %",
+            &format!("{:.0} % ({each:.0}/s of {alone:.0}/s)", share * 100.0),
+            Some(share >= 0.9),
+        ),
+        row(
+            "p99 of home meanwhile",
+            "< 50 ms",
+            &format!("{reads:.1} ms"),
+            Some(reads < 50.0),
+        ),
+    ]
+}
+
 fn memory(what: &str, bytes: u64, most: u64) -> String {
     let mebibyte = 1024 * 1024;
     row(
@@ -149,7 +159,7 @@ fn memory(what: &str, bytes: u64, most: u64) -> String {
     )
 }
 
-fn row(what: &str, target: &str, reached: &str, met: Option<bool>) -> String {
+pub(crate) fn row(what: &str, target: &str, reached: &str, met: Option<bool>) -> String {
     let met = met.map_or("", |met| if met { "yes" } else { "**no**" });
     format!("| {what} | {target} | {reached} | {met} |")
 }

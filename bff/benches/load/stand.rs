@@ -31,6 +31,7 @@ pub(crate) struct Stand {
     pub(crate) cached: Process,
     pub(crate) uncached: Process,
     pub(crate) people: People,
+    pub(crate) accounts: Database,
     /// An item that is in the catalogue.
     pub(crate) item: uuid::Uuid,
     /// How long the floor's answer is, in bytes.
@@ -103,6 +104,7 @@ impl Stand {
             cached,
             uncached,
             people,
+            accounts: accounts.clone(),
             item: any_item(&orders).await?,
             home_bytes: home.len(),
             idle_memory,

@@ -1,15 +1,17 @@
 //! One visitor: a connection, and what is asked over it. HTTP/1.1 written and
 //! read by hand, because the load shares the cores with what it measures.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use bytes::{BufMut as _, Bytes, BytesMut};
-use serde_json::Value;
+use rand::RngExt as _;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
+use uuid::Uuid;
 
 /// What a visitor asks, again and again.
 #[derive(Debug, Clone)]
@@ -18,6 +20,45 @@ pub(crate) enum Script {
     Same(Bytes),
     /// A new pair of tokens for the one before.
     Refresh(String),
+    /// A transfer of some cents.
+    Pay(Payer),
+}
+
+/// Who pays whom.
+#[derive(Debug, Clone)]
+pub(crate) struct Payer {
+    pub(crate) bearer: String,
+    pub(crate) from: Uuid,
+    /// One of these, the own account apart.
+    pub(crate) to: Arc<[Uuid]>,
+}
+
+impl Payer {
+    fn transfer(&self) -> Bytes {
+        let mut random = rand::rng();
+        let to = loop {
+            let to = self.to[random.random_range(0..self.to.len())];
+            if to != self.from {
+                break to;
+            }
+        };
+        let amount = format!(
+            "{}.{:02}",
+            random.random_range(0..3),
+            random.random_range(1..100)
+        );
+        let body = json!({
+            "from_account_id": self.from,
+            "to_account_id": to,
+            "amount": { "amount": amount, "currency": "USD" },
+        });
+        let key = Uuid::from_u128(random.random()).to_string();
+        let headers = [
+            ("authorization", self.bearer.as_str()),
+            ("idempotency-key", &key),
+        ];
+        post_with("/v1/transfers", &headers, &body)
+    }
 }
 
 #[derive(Debug)]
@@ -51,9 +92,10 @@ impl Visitor {
         let request = match &self.script {
             Script::Same(request) => request.clone(),
             Script::Refresh(token) => {
-                let body = serde_json::json!({ "refresh_token": token });
+                let body = json!({ "refresh_token": token });
                 post("/v1/auth/refresh", &body)
             }
+            Script::Pay(payer) => payer.transfer(),
         };
         self.stream.write_all(&request).await?;
         self.buffer.clear();
@@ -126,22 +168,32 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 
 /// A `GET`, with these further headers.
 pub(crate) fn get(path: &str, headers: &[(&str, &str)]) -> Bytes {
-    let mut request = BytesMut::new();
-    request.put(format!("GET {path} HTTP/1.1\r\nhost: portico.example\r\n").as_bytes());
-    for (name, value) in headers {
-        request.put(format!("{name}: {value}\r\n").as_bytes());
-    }
-    request.put(&b"\r\n"[..]);
-    request.freeze()
+    request("GET", path, headers, "")
 }
 
 /// A `POST` of JSON.
 pub(crate) fn post(path: &str, body: &Value) -> Bytes {
+    post_with(path, &[], body)
+}
+
+fn post_with(path: &str, headers: &[(&str, &str)], body: &Value) -> Bytes {
     let body = body.to_string();
-    let length = body.len();
-    format!(
-        "POST {path} HTTP/1.1\r\nhost: portico.example\r\ncontent-type: application/json\r\n\
-         content-length: {length}\r\n\r\n{body}"
-    )
-    .into()
+    let length = body.len().to_string();
+    let mut all = vec![
+        ("content-type", "application/json"),
+        ("content-length", &length),
+    ];
+    all.extend(headers);
+    request("POST", path, &all, &body)
+}
+
+fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Bytes {
+    let mut request = BytesMut::new();
+    request.put(format!("{method} {path} HTTP/1.1\r\nhost: portico.example\r\n").as_bytes());
+    for (name, value) in headers {
+        request.put(format!("{name}: {value}\r\n").as_bytes());
+    }
+    request.put(&b"\r\n"[..]);
+    request.put(body.as_bytes());
+    request.freeze()
 }
