@@ -3,41 +3,29 @@
 use axum::{Json, extract::State, response::Response};
 use http::StatusCode;
 use platform::currency::Currency;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{PRIVATE, tagged};
+use super::{PRIVATE, cursor::PageQuery, tagged};
 use crate::{
     accounts::money::{self, Account, Entry, NewAccount},
     app::AppState,
     cache::Invalidate,
     edge::{
         error::{ApiError, Code, FieldError},
-        extract::{Body, Change, IfNoneMatch, Limit, Name, Path, Query},
+        extract::{Body, Change, IfNoneMatch, Name, Path, Query},
     },
     identity::Caller,
     upstream::{Context, view::Page},
 };
 
-crate::request! {
-    /// Which page of the list.
-    #[derive(IntoParams)]
-    #[into_params(parameter_in = Query)]
-    pub struct AccountsQuery {
-        /// How many.
-        limit: Limit,
-        /// From an earlier page.
-        cursor: Option<String>,
-    }
-}
-
 /// List the caller's open accounts, oldest first.
-#[utoipa::path(get, path = "/v1/accounts", tag = "money", params(AccountsQuery),
+#[utoipa::path(get, path = "/v1/accounts", tag = "money", params(PageQuery),
     responses((status = 200, body = Page<Account>), (status = 304, description = "Nothing has changed")))]
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
-    Query(query): Query<AccountsQuery>,
+    Query(query): Query<PageQuery>,
     context: Context,
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
@@ -69,26 +57,14 @@ pub async fn show(
     tagged(&known, &account, PRIVATE)
 }
 
-crate::request! {
-    /// Which page of an account's history.
-    #[derive(IntoParams)]
-    #[into_params(parameter_in = Query)]
-    pub struct EntriesQuery {
-        /// How many.
-        limit: Limit,
-        /// From an earlier page.
-        cursor: Option<String>,
-    }
-}
-
 /// What happened in one of the caller's accounts, newest first.
-#[utoipa::path(get, path = "/v1/accounts/{id}/entries", tag = "money", params(("id" = Uuid, Path), EntriesQuery),
+#[utoipa::path(get, path = "/v1/accounts/{id}/entries", tag = "money", params(("id" = Uuid, Path), PageQuery),
     responses((status = 200, body = Page<Entry>), (status = 304, description = "Nothing has changed")))]
 pub async fn entries(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<Uuid>,
-    Query(query): Query<EntriesQuery>,
+    Query(query): Query<PageQuery>,
     context: Context,
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {

@@ -2,12 +2,28 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use subtle::ConstantTimeEq as _;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::{
-    edge::error::{ApiError, FieldError},
+    edge::{
+        error::{ApiError, FieldError},
+        extract::Limit,
+    },
     identity::keys::{MasterKey, keyed_hash},
 };
+
+crate::request! {
+    /// Which page of a list.
+    #[derive(IntoParams)]
+    #[into_params(parameter_in = Query)]
+    pub struct PageQuery {
+        /// How many.
+        limit: Limit,
+        /// From an earlier page.
+        cursor: Option<String>,
+    }
+}
 
 /// Bytes of the authentication code in a cursor.
 const CODE: usize = 16;

@@ -1,10 +1,10 @@
 //! Money that moves.
 
 use axum::{extract::State, response::Response};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{PRIVATE, tagged};
+use super::{PRIVATE, cursor::PageQuery, tagged};
 use crate::{
     accounts::{
         idempotency::{Answer, RequestKey},
@@ -15,7 +15,7 @@ use crate::{
     cache::Invalidate,
     edge::{
         error::{ApiError, Code, FieldError},
-        extract::{Amount, IfNoneMatch, Limit, Name, Path, Query},
+        extract::{Amount, IfNoneMatch, Name, Path, Query},
         idempotency::{self, Idempotent},
         roles::Admin,
     },
@@ -140,25 +140,13 @@ pub async fn show(
     tagged(&known, &transfer, PRIVATE)
 }
 
-crate::request! {
-    /// Which page of the list.
-    #[derive(IntoParams)]
-    #[into_params(parameter_in = Query)]
-    pub struct TransfersQuery {
-        /// How many.
-        limit: Limit,
-        /// From an earlier page.
-        cursor: Option<String>,
-    }
-}
-
 /// List the transfers from and to the caller's accounts, newest first.
-#[utoipa::path(get, path = "/v1/transfers", tag = "money", params(TransfersQuery),
+#[utoipa::path(get, path = "/v1/transfers", tag = "money", params(PageQuery),
     responses((status = 200, body = Page<Transfer>), (status = 304, description = "Nothing has changed")))]
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
-    Query(query): Query<TransfersQuery>,
+    Query(query): Query<PageQuery>,
     context: Context,
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
