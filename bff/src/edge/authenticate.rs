@@ -70,8 +70,7 @@ impl FromRequestParts<AppState> for Fresh {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let caller = authenticate(parts, state).await?;
-        let caller = caller.ok_or_else(unauthenticated)?;
+        let caller = <Caller as FromRequestParts<_>>::from_request_parts(parts, state).await?;
         state.sessions.require_fresh(&caller).await?;
         Ok(Self(caller))
     }
