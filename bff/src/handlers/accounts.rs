@@ -107,7 +107,10 @@ pub async fn open(
         name: body.name.map(|name| name.0),
     };
     let opened = money::open(&state.accounts, &new, &*state.clock).await;
-    let account = opened.map_err(broken)?;
+    let account = opened.map_err(|error| match error {
+        sqlx::Error::RowNotFound => ApiError::new(Code::Unauthenticated),
+        error => broken(error),
+    })?;
     state
         .cache
         .invalidate(Invalidate::User(caller.user_id))

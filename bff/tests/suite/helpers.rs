@@ -13,7 +13,7 @@ use platform::{
     config::{List, ServerUrl},
     ops::Readiness,
     shutdown::Lifetime,
-    testing::{Database, ManualClock, nats_url, postgres_url, redis_url, unique_name},
+    testing::{Database, ManualClock, nats_url, redis_url, unique_name},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -256,18 +256,21 @@ impl Drop for TestApp {
 
 /// An empty, migrated accounts store.
 pub async fn accounts_database() -> Database {
-    accounts_database_on(postgres_url()).await
+    Database::create(&accounts_template(), migrate_accounts).await
 }
 
 /// The same on a server of the test's own.
 pub async fn accounts_database_on(server: ServerUrl) -> Database {
-    let template = format!("accounts_{}", migrator::digest(migrator::Store::Accounts));
-    Database::create_on(server, &template, async |url| {
-        migrator::up(migrator::Store::Accounts, &url)
-            .await
-            .expect("migrations");
-    })
-    .await
+    Database::create_on(server, &accounts_template(), migrate_accounts).await
+}
+
+fn accounts_template() -> String {
+    format!("accounts_{}", migrator::digest(migrator::Store::Accounts))
+}
+
+async fn migrate_accounts(url: ServerUrl) {
+    let done = migrator::up(migrator::Store::Accounts, &url).await;
+    done.expect("migrations");
 }
 
 /// Limits that no test reaches; those that test limits set their own.

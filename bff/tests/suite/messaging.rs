@@ -19,7 +19,6 @@ use bff::{
     },
 };
 use chrono::TimeDelta;
-use migrator::Store;
 use platform::{
     clock::{Clock as _, SharedClock},
     config::{Millis, ServerUrl},
@@ -30,6 +29,8 @@ use platform::{
 };
 use sqlx::PgPool;
 use tracing::subscriber::DefaultGuard;
+
+use crate::helpers::accounts_database;
 
 /// A condition that isn't met by then isn't going to be.
 const CAP: Duration = Duration::from_secs(60);
@@ -44,6 +45,7 @@ pub struct Messaging {
     pub sealer: Sealer,
     pub mail: MailSettings,
     pub sms: SmsSettings,
+    _database: Database,
 }
 
 impl Messaging {
@@ -57,14 +59,10 @@ impl Messaging {
     }
 
     pub async fn with(nats: &NatsSettings) -> Self {
-        let template = format!("accounts_{}", migrator::digest(Store::Accounts));
-        let database = Database::create(&template, async |url| {
-            migrator::up(Store::Accounts, &url).await.unwrap();
-        })
-        .await;
+        let database = accounts_database().await;
         let pool = |url| PostgresSettings::at(url).pool("test").unwrap();
         Self {
-            pool: pool(database.url_as(Store::Accounts.app_role())),
+            pool: pool(database.url_as("accounts_app")),
             superuser: pool(database.superuser_url()),
             nats: Nats::connect(nats, "test").await.unwrap(),
             clock: ManualClock::new(),
@@ -72,6 +70,7 @@ impl Messaging {
             sealer: Sealer::new([1; 32]),
             mail: MailSettings::default(),
             sms: SmsSettings::default(),
+            _database: database,
         }
     }
 

@@ -6,7 +6,7 @@ const CASES: &str = include_str!("identity.sql");
 
 #[tokio::test]
 async fn each_bad_state_of_identity_is_refused_by_name() {
-    let mut connection = accounts_with(BASE).await;
+    let (_database, mut connection) = accounts_with(BASE).await;
     each_is_refused(&mut connection, CASES).await;
     let tables = ["users", "credentials", "identities", "audit_log"];
     let untried = untried(&mut connection, &tables, CASES).await;
@@ -15,7 +15,7 @@ async fn each_bad_state_of_identity_is_refused_by_name() {
 
 #[tokio::test]
 async fn a_name_and_an_address_are_free_again_once_their_holder_is_deleted() {
-    let mut connection = accounts_with(BASE).await;
+    let (_database, mut connection) = accounts_with(BASE).await;
     let again = "
         UPDATE users SET status = 'deleted', deleted_at = now(), erase_after = now() WHERE username_canonical = 'ana';
         INSERT INTO users (id, username, username_canonical, email, email_canonical, phone, created_at, updated_at)
@@ -25,7 +25,7 @@ async fn a_name_and_an_address_are_free_again_once_their_holder_is_deleted() {
 
 #[tokio::test]
 async fn an_erased_user_keeps_an_id_and_nothing_else() {
-    let mut connection = accounts_with(BASE).await;
+    let (_database, mut connection) = accounts_with(BASE).await;
     let erase = "
         UPDATE users SET status = 'erased', deleted_at = now(), erase_after = now(), erased_at = now(),
                username = NULL, username_canonical = NULL, full_name = NULL, birth_date = NULL,

@@ -19,12 +19,12 @@ fn cases(text: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
-async fn accounts_with(base: &str) -> PgConnection {
+async fn accounts_with(base: &str) -> (Database, PgConnection) {
     database_with(Store::Accounts, base).await
 }
 
 /// A database of its own with `base` in it, which breaks nothing.
-async fn database_with(store: Store, base: &str) -> PgConnection {
+async fn database_with(store: Store, base: &str) -> (Database, PgConnection) {
     let template = format!("{store}_{}", migrator::digest(store));
     let database = Database::create(&template, async |url| {
         migrator::up(store, &url)
@@ -38,7 +38,7 @@ async fn database_with(store: Store, base: &str) -> PgConnection {
     try_out(&mut connection, base, "COMMIT")
         .await
         .expect("the base breaks nothing");
-    connection
+    (database, connection)
 }
 
 /// Runs statements and every check that waits for the end of a transaction.
@@ -106,7 +106,7 @@ async fn untried(connection: &mut PgConnection, tables: &[&str], text: &str) -> 
 async fn the_currencies_of_both_databases_are_those_of_the_program() {
     let known = Currency::ALL.map(|one| (one.code().to_owned(), one.minor_units() as i16));
     for store in Store::ALL {
-        let mut connection = database_with(store, "SELECT 1").await;
+        let (_database, mut connection) = database_with(store, "SELECT 1").await;
         let stored: Vec<(String, i16)> =
             sqlx::query_as("SELECT code, minor_units FROM currencies ORDER BY code")
                 .fetch_all(&mut connection)

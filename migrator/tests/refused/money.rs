@@ -6,7 +6,7 @@ const CASES: &str = include_str!("money.sql");
 
 #[tokio::test]
 async fn each_bad_state_of_money_is_refused_by_name() {
-    let mut connection = accounts_with(BASE).await;
+    let (_database, mut connection) = accounts_with(BASE).await;
     each_is_refused(&mut connection, CASES).await;
     let tables = [
         "currencies",
@@ -22,7 +22,7 @@ async fn each_bad_state_of_money_is_refused_by_name() {
 
 #[tokio::test]
 async fn a_payment_is_held_then_captured() {
-    let mut connection = accounts_with(BASE).await;
+    let (_database, mut connection) = accounts_with(BASE).await;
     let hold = "SELECT hold(9, 100), held(100)";
     try_out(&mut connection, hold, "COMMIT").await.unwrap();
     let capture = "
@@ -38,7 +38,7 @@ async fn a_payment_is_held_then_captured() {
 
 #[tokio::test]
 async fn a_closed_account_makes_room_for_another_in_its_currency() {
-    let mut connection = accounts_with(BASE).await;
+    let (_database, mut connection) = accounts_with(BASE).await;
     let again = "
         UPDATE accounts SET status = 'closed', closed_at = now() WHERE id = bea();
         SELECT open_account(t(9), 'user', bea(), 'USD')";

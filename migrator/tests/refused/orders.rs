@@ -1,4 +1,5 @@
 use migrator::Store;
+use platform::testing::Database;
 use sqlx::PgConnection;
 
 use crate::{database_with, each_is_refused, try_out, untried};
@@ -7,13 +8,13 @@ const BASE: &str = include_str!("orders_base.sql");
 
 const CASES: &str = include_str!("orders.sql");
 
-async fn orders_with(base: &str) -> PgConnection {
+async fn orders_with(base: &str) -> (Database, PgConnection) {
     database_with(Store::Orders, base).await
 }
 
 #[tokio::test]
 async fn each_bad_state_of_the_catalogue_and_of_orders_is_refused_by_name() {
-    let mut connection = orders_with(BASE).await;
+    let (_database, mut connection) = orders_with(BASE).await;
     each_is_refused(&mut connection, CASES).await;
     let tables = [
         "currencies",
@@ -33,7 +34,7 @@ async fn each_bad_state_of_the_catalogue_and_of_orders_is_refused_by_name() {
 
 #[tokio::test]
 async fn an_order_goes_every_allowed_way() {
-    let mut connection = orders_with(BASE).await;
+    let (_database, mut connection) = orders_with(BASE).await;
     for way in [
         "capturing, paid, fulfilled",
         "capturing, cancelled",
@@ -51,7 +52,7 @@ async fn an_order_goes_every_allowed_way() {
 
 #[tokio::test]
 async fn an_order_goes_no_other_way() {
-    let mut connection = orders_with(BASE).await;
+    let (_database, mut connection) = orders_with(BASE).await;
     let ways: Vec<(String, String)> = sqlx::query_as(
         "SELECT a::text, b::text
          FROM unnest(enum_range(NULL::order_state)) a, unnest(enum_range(NULL::order_state)) b
@@ -72,14 +73,14 @@ async fn an_order_goes_no_other_way() {
 
 #[tokio::test]
 async fn a_price_may_begin_when_the_one_before_ends() {
-    let mut connection = orders_with(BASE).await;
+    let (_database, mut connection) = orders_with(BASE).await;
     let next = "INSERT INTO item_prices VALUES (item(1), 'USD', 2, 12, '2026-02-01', NULL)";
     try_out(&mut connection, next, "COMMIT").await.unwrap();
 }
 
 #[tokio::test]
 async fn an_item_has_its_place_among_the_sales_from_its_first_moment() {
-    let mut connection = orders_with(BASE).await;
+    let (_database, mut connection) = orders_with(BASE).await;
     let sold: Vec<i64> = sqlx::query_scalar("SELECT sold FROM item_sales")
         .fetch_all(&mut connection)
         .await

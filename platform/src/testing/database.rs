@@ -1,3 +1,6 @@
+use std::sync::Arc;
+use std::thread;
+
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use url::Url;
 
@@ -9,10 +12,13 @@ use crate::config::ServerUrl;
 pub struct Database {
     server: ServerUrl,
     name: String,
+    /// On the shared server; a private one goes away whole.
+    _dropped_last: Option<Arc<DropDatabase>>,
 }
 
 impl Database {
-    /// Makes a database on the shared server. The first test that asks for `template` makes the
+    /// Makes a database on the shared server; it is dropped with the last
+    /// clone of this handle. The first test that asks for `template` makes the
     /// template too, by calling `migrate` with the superuser's URL of an empty
     /// database; change `template`'s name when the schema changes (a digest of
     /// the migrations does that by itself).
@@ -20,7 +26,12 @@ impl Database {
     /// # Panics
     /// When the server can't be reached or `migrate` panics.
     pub async fn create(template: &str, migrate: impl AsyncFnOnce(ServerUrl)) -> Self {
-        Self::create_on(postgres_url(), template, migrate).await
+        let mut database = Self::create_on(postgres_url(), template, migrate).await;
+        database._dropped_last = Some(Arc::new(DropDatabase {
+            server: database.server.clone(),
+            name: database.name.clone(),
+        }));
+        database
     }
 
     /// The same on another server, of which `server` is a superuser's URL: one
@@ -49,7 +60,11 @@ impl Database {
             .await
             .expect("a copy of the template");
         connection.close().await.expect("the connection closes");
-        Self { server, name }
+        Self {
+            server,
+            name,
+            _dropped_last: None,
+        }
     }
 
     async fn ensure_template(
@@ -110,6 +125,7 @@ impl Database {
         Self {
             server: replica.url(),
             name: self.name.clone(),
+            _dropped_last: self._dropped_last.clone(),
         }
     }
 
@@ -117,6 +133,35 @@ impl Database {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+}
+
+/// Drops a database when it is dropped itself.
+#[derive(Debug)]
+struct DropDatabase {
+    server: ServerUrl,
+    name: String,
+}
+
+impl Drop for DropDatabase {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        let server = self.server.expose().as_str();
+        // A test may end on a runtime's thread, where nothing can be waited for.
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
+                let dropped = runtime.expect("a runtime").block_on(async {
+                    let mut connection = PgConnection::connect(server).await?;
+                    connection.execute(AssertSqlSafe(drop)).await
+                });
+                if let Err(error) = dropped {
+                    tracing::warn!(database = self.name, %error, "is left behind");
+                }
+            });
+        });
     }
 }
 

@@ -40,6 +40,7 @@ pub struct Bench {
     pub nats: Nats,
     pub clock: ManualClock,
     pub lifetime: Lifetime,
+    _database: Option<Database>,
 }
 
 impl Bench {
@@ -56,7 +57,9 @@ impl Bench {
             create_tables(&PgPool::connect(url.expose().as_str()).await.unwrap()).await;
         })
         .await;
-        Self::at(database.superuser_url(), &settings).await
+        let mut bench = Self::at(database.superuser_url(), &settings).await;
+        bench._database = Some(database);
+        bench
     }
 
     pub async fn at(postgres: ServerUrl, nats: &NatsSettings) -> Self {
@@ -65,6 +68,7 @@ impl Bench {
             nats: Nats::connect(nats, "test").await.unwrap(),
             clock: ManualClock::new(),
             lifetime: Lifetime::new(),
+            _database: None,
         }
     }
 

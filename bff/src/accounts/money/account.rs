@@ -146,17 +146,21 @@ pub const ONE_PER_CURRENCY: &str = "accounts_one_open_per_currency";
 /// The constraint that refuses to close an account with money in it.
 pub const CLOSED_IS_EMPTY: &str = "accounts_closed_is_empty";
 
-/// Opens an account.
+/// Opens an account, unless its owner isn't active. A deletion under way is
+/// waited for, so that no account appears behind its last look at them; the
+/// weaker `FOR KEY SHARE` would go by what the owner was before.
 ///
 /// # Errors
-/// [`ONE_PER_CURRENCY`], when its owner has one; or when the store doesn't
-/// answer.
+/// [`ONE_PER_CURRENCY`], when its owner has one; [`sqlx::Error::RowNotFound`],
+/// when the owner isn't active; or when the store doesn't answer.
 pub async fn open(pool: &PgPool, new: &NewAccount, clock: &dyn Clock) -> sqlx::Result<Account> {
     let mut transaction = pool.begin().await?;
     let row = sqlx::query_as!(
         Row,
-        r#"INSERT INTO accounts (id, kind, user_id, name, currency, minor_units, created_at, updated_at)
-           SELECT $1, 'user', $2, $3, code, minor_units, $5, $5 FROM currencies WHERE code = $4
+        r#"WITH owner AS (
+               SELECT id FROM users WHERE id = $2 AND status = 'active' FOR SHARE)
+           INSERT INTO accounts (id, kind, user_id, name, currency, minor_units, created_at, updated_at)
+           SELECT $1, 'user', owner.id, $3, code, minor_units, $5, $5 FROM owner, currencies WHERE code = $4
            RETURNING id, name, status AS "status: AccountStatus", currency, balance, held, created_at, updated_at"#,
         clock.new_id(),
         new.user_id,

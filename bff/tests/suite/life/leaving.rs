@@ -2,6 +2,7 @@ use chrono::TimeDelta;
 use http::{Method, StatusCode};
 use platform::clock::Clock as _;
 use serde_json::json;
+use sqlx::Connection as _;
 
 use super::house::House;
 use crate::helpers::{Answer, PASSWORD, TestApp, Tokens, eventually};
@@ -195,4 +196,45 @@ async fn a_sign_in_cannot_outrun_a_departure() {
             assert!(!is_alive(app, &login.tokens()).await);
         }
     }
+}
+
+#[tokio::test]
+async fn no_account_is_opened_behind_the_back_of_a_deletion() {
+    let house = House::new().await;
+    let app = &house.app;
+    let ann = house.person("ann").await;
+    let mut deleting = app.superuser().await;
+    let mut deletion = deleting.begin().await.unwrap();
+    sqlx::query("UPDATE users SET status = 'deleted', deleted_at = now(), erase_after = now() WHERE email = $1")
+        .bind(&ann.email)
+        .execute(&mut *deletion)
+        .await
+        .unwrap();
+    sqlx::query("SELECT FROM users FOR UPDATE")
+        .execute(&mut *deletion)
+        .await
+        .unwrap();
+    let body = json!({ "currency": "EUR" });
+    let (answer, ()) = tokio::join!(
+        app.post("/v1/accounts", Some(&ann.tokens.access), &body),
+        async {
+            let mut watching = app.superuser().await;
+            eventually("it waits for the deletion", async || {
+                let waiting = "SELECT FROM pg_stat_activity
+                               WHERE datname = current_database() AND wait_event_type = 'Lock'";
+                let row = sqlx::query(waiting).fetch_optional(&mut watching).await;
+                row.unwrap().map(|_| ())
+            })
+            .await;
+            deletion.commit().await.unwrap();
+        }
+    );
+    answer.expect(StatusCode::UNAUTHORIZED);
+    let open: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM accounts WHERE kind = 'user' AND currency = 'EUR'",
+    )
+    .fetch_one(&mut app.superuser().await)
+    .await
+    .unwrap();
+    assert_eq!(open, 0);
 }
