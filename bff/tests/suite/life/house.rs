@@ -84,12 +84,13 @@ impl House {
         let user = self.app.user(&email).await;
         let id = user["id"].as_str().unwrap().parse().unwrap();
         let profile =
-            "UPDATE users SET username = $2, username_canonical = $2, birth_date = '1990-01-31',
+            "UPDATE users SET full_name = initcap($3) || ' Lee', username = $2, username_canonical = $2, birth_date = '1990-01-31',
                               phone = '+1415555' || lpad((random() * 9999)::int::text, 4, '0'),
                               phone_verified_at = now() WHERE id = $1";
         sqlx::query(profile)
             .bind(id)
             .bind(format!("{name}_name"))
+            .bind(name)
             .execute(&mut self.app.superuser().await)
             .await
             .unwrap();
