@@ -48,15 +48,26 @@ async fn live(house: &House, ann: &Person, bob: &Person) {
         .execute(&mut house.app.superuser().await)
         .await
         .unwrap();
-    let from = house.account(ann, "5.00", "0").await;
-    let to = house.account(bob, "0", "0").await;
+    let admin = house.admin().await;
+    let send = async |path: &str, token: &str, body: Value| {
+        let request = house.app.request(Method::POST, path).bearer_auth(token);
+        let request = request.header("idempotency-key", "once").json(&body);
+        Answer::of(request).await.expect(StatusCode::CREATED).json()
+    };
+    let account = json!({ "currency": "USD", "name": "Hers alone" });
+    let from = send("/v1/accounts", &ann.tokens.access, account).await;
+    let account = json!({ "currency": "USD", "name": "His" });
+    let to = send("/v1/accounts", &bob.tokens.access, account).await;
     let amount = json!({ "amount": "5.00", "currency": "USD" });
-    let transfer = house.app.request(Method::POST, "/v1/transfers");
-    let transfer = transfer.bearer_auth(&ann.tokens.access);
-    let transfer = transfer
-        .header("idempotency-key", "once")
-        .json(&json!({ "from_account_id": from, "to_account_id": to, "amount": amount }));
-    Answer::of(transfer).await.expect(StatusCode::CREATED);
+    let path = format!(
+        "/v1/admin/accounts/{}/deposit",
+        from["id"].as_str().unwrap()
+    );
+    let deposit = json!({ "amount": amount, "reason": "A test" });
+    send(&path, &admin.tokens.access, deposit).await;
+    let transfer =
+        json!({ "from_account_id": from["id"], "to_account_id": to["id"], "amount": amount });
+    send("/v1/transfers", &ann.tokens.access, transfer).await;
     let order = house.order(ann).await;
     house.cancel(order).await;
     for query in OF_A_PERSON {
@@ -142,6 +153,7 @@ async fn after_the_retention_time_nothing_tells_who_it_was_in_either_store_or_st
         "ann_name",
         "Ann Lee",
         "her-subject",
+        "Hers alone",
         phone.as_str(),
     ] {
         let told = kept.iter().find(|line| line.contains(personal));
