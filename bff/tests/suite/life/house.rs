@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bff::identity::keys::KeyFile;
+use bff::{config::Settings, identity::keys::KeyFile};
 use chrono::TimeDelta;
 use http::{Method, StatusCode};
 use migrator::Store;
@@ -34,6 +34,11 @@ pub struct Person {
 
 impl House {
     pub async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// An edge with changed settings, and the orders service.
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let orders = Database::create(
             &format!("orders_{}", migrator::digest(Store::Orders)),
             async |url| {
@@ -46,6 +51,7 @@ impl House {
         let app = TestApp::with(|settings| {
             settings.orders.url = url.parse().unwrap();
             settings.screens.read_ms = Millis(5_000);
+            change(settings);
         })
         .await;
         let keys = KeyFile::read(&app.settings.tokens.keys_file).unwrap();
