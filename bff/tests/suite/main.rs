@@ -26,6 +26,7 @@ mod outages;
 mod passwords;
 mod processes;
 mod profile;
+mod program;
 mod races;
 mod registration;
 mod screens;

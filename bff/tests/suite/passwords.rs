@@ -1,5 +1,6 @@
 //! Changing a password, and choosing one anew.
 
+use bff::identity::settings::PasswordSettings;
 use chrono::TimeDelta;
 use futures::future::join_all;
 use http::StatusCode;
@@ -193,4 +194,41 @@ async fn a_hundred_guesses_at_once_are_five() {
     .unwrap();
     // One more after a second, and another after two, on a slow machine.
     assert!((5..=8).contains(&checked), "{checked}");
+}
+
+#[tokio::test]
+async fn beyond_the_queue_of_hashes_the_edge_is_overloaded_for_everybody_alike() {
+    let app = TestApp::with(|settings| {
+        settings.passwords = PasswordSettings {
+            concurrency: 1,
+            queue: 1,
+            ..PasswordSettings::default()
+        };
+    })
+    .await;
+    app.user("ann@example.com").await;
+    let sign_in = async |n: usize| {
+        let who = ["ann@example.com", "nobody@example.com"][n % 2];
+        app.login_with(who, "not the password").await
+    };
+    let answers = join_all((0..20).map(sign_in)).await;
+    for who in 0..2 {
+        let of_one = answers.iter().skip(who).step_by(2);
+        let refused: Vec<_> = of_one
+            .filter(|answer| answer.status != StatusCode::UNAUTHORIZED)
+            .collect();
+        assert!(!refused.is_empty(), "{who}: one hash at a time");
+        for answer in refused {
+            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.code(), "overloaded");
+            assert!(answer.header("retry-after").is_some());
+        }
+    }
+    let hashed = answers
+        .iter()
+        .filter(|answer| answer.status == StatusCode::UNAUTHORIZED);
+    assert!(hashed.count() >= 2, "one runs and one waits");
+    // And then it isn't any more.
+    app.advance(TimeDelta::hours(1));
+    app.login("ann@example.com").await.expect(StatusCode::OK);
 }

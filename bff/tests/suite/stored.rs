@@ -1,8 +1,53 @@
 //! What a test may look for in everything that was stored.
 
+use std::pin::Pin;
+
+use futures::{Stream, StreamExt as _};
 use redis::{Value, aio::MultiplexedConnection};
 
 use crate::helpers::TestApp;
+
+/// What a private Redis is told.
+pub struct Monitor {
+    redis: MultiplexedConnection,
+    lines: Pin<Box<dyn Stream<Item = String> + Send>>,
+    asked: usize,
+}
+
+impl Monitor {
+    /// Listens from here on.
+    pub async fn of(app: &TestApp) -> Self {
+        let client = redis::Client::open(app.settings.redis.url.expose().as_str());
+        let monitor = client.expect("a URL").get_async_monitor().await;
+        let monitor = monitor.expect("Redis");
+        Self {
+            redis: app.redis().await,
+            lines: monitor.into_on_message().boxed(),
+            asked: 0,
+        }
+    }
+
+    /// What clients sent since it was asked last, but for what every replica asks
+    /// now and then: which sessions ended, and how much of a limit is left. What a
+    /// script does is one command.
+    pub async fn commands(&mut self) -> Vec<String> {
+        self.asked += 1;
+        let mark = format!("that was it {}", self.asked);
+        let echo = redis::cmd("ECHO").arg(&mark).to_owned();
+        let _: String = echo.query_async(&mut self.redis).await.expect("an echo");
+        let mut commands = Vec::new();
+        while let Some(line) = self.lines.next().await {
+            if line.contains(&mark) {
+                return commands;
+            }
+            let is_background = line.contains("ZRANGEBYSCORE") || line.contains(":limit:");
+            if !line.contains(" lua] ") && !is_background {
+                commands.push(line);
+            }
+        }
+        panic!("Redis has gone");
+    }
+}
 
 impl TestApp {
     /// A connection to this test's Redis.
