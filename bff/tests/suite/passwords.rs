@@ -25,13 +25,6 @@ async fn confirm(app: &TestApp, identifier: &str, code: &str, new: &str) -> Answ
         .await
 }
 
-async fn is_alive(app: &TestApp, tokens: &Tokens) -> bool {
-    let me = app.is_alive(tokens).await;
-    let refreshed = app.refresh(&tokens.refresh).await.status == StatusCode::OK;
-    assert_eq!(me, refreshed);
-    me
-}
-
 #[tokio::test]
 async fn changing_it_ends_all_other_sessions() {
     let app = TestApp::start().await;
@@ -40,8 +33,9 @@ async fn changing_it_ends_all_other_sessions() {
     update(&app, &here, PASSWORD, OTHER)
         .await
         .expect(StatusCode::NO_CONTENT);
-    assert!(is_alive(&app, &here).await);
-    assert!(!is_alive(&app, &there).await);
+    assert!(app.is_alive(&here).await);
+    app.refresh(&here.refresh).await.expect(StatusCode::OK);
+    assert!(!app.lives(&there).await);
     app.login("ann@example.com")
         .await
         .expect(StatusCode::UNAUTHORIZED);
@@ -125,7 +119,7 @@ async fn a_code_replaces_a_forgotten_password_and_ends_everything() {
         .await
         .expect(StatusCode::NO_CONTENT);
     assert!(answer.bytes.is_empty() && answer.header("set-cookie").is_none());
-    assert!(!is_alive(&app, &before).await);
+    assert!(!app.lives(&before).await);
     app.login("ann@example.com")
         .await
         .expect(StatusCode::UNAUTHORIZED);

@@ -14,7 +14,7 @@ use proto::events::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::messaging::{Messaging, until};
+use crate::{helpers::eventually, messaging::Messaging};
 
 /// Everything that was to be dropped, in order.
 type Dropped = Arc<Mutex<Vec<Invalidate>>>;
@@ -48,7 +48,7 @@ async fn every_event_drops_what_it_changed_on_every_replica() {
     let replicas = [follow(&messaging), follow(&messaging)];
     for dropped in &replicas {
         // Once for each store.
-        until("it follows", async || dropped.lock().unwrap().len() == 2).await;
+        eventually("it follows", async || dropped.lock().unwrap().len() == 2).await;
         assert_eq!(drain(dropped), [Everything, Everything]);
     }
     messaging.start_worker();
@@ -109,7 +109,7 @@ async fn every_event_drops_what_it_changed_on_every_replica() {
     .await;
 
     for dropped in &replicas {
-        until("everything was heard", async || {
+        eventually("everything was heard", async || {
             dropped.lock().unwrap().len() == 19
         })
         .await;
@@ -126,7 +126,7 @@ async fn every_event_drops_what_it_changed_on_every_replica() {
 async fn an_event_that_this_version_does_not_know_drops_everything() {
     let messaging = Messaging::new().await;
     let dropped = follow(&messaging);
-    until("it follows", async || dropped.lock().unwrap().len() == 2).await;
+    eventually("it follows", async || dropped.lock().unwrap().len() == 2).await;
     drain(&dropped);
     messaging.start_worker();
     for (subject, data) in [
@@ -141,7 +141,7 @@ async fn an_event_that_this_version_does_not_know_drops_everything() {
             &messaging.clock,
         );
         outbox::append(&messaging.pool, &event).await.unwrap();
-        until("it was heard", async || !dropped.lock().unwrap().is_empty()).await;
+        eventually("it was heard", async || !dropped.lock().unwrap().is_empty()).await;
         assert_eq!(drain(&dropped), [Invalidate::Everything]);
     }
     messaging.finish().await;
