@@ -130,6 +130,25 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Looks for what no setting tells by itself.
+    ///
+    /// # Errors
+    /// What is wrong, and with which variable.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let sms = self.sms.url.as_ref().map(|url| url.expose().scheme());
+        let costs_money = sms.is_some_and(|scheme| scheme != "file");
+        anyhow::ensure!(
+            self.environment == EnvironmentKind::Development
+                || !costs_money
+                || !self.codes.sms_countries.0.is_empty(),
+            "BFF_CODES__SMS_COUNTRIES: expected the countries that SMS may go to, such as US,GB: \
+             anyone can have one sent, and some numbers earn their owners money"
+        );
+        Ok(())
+    }
+}
+
 /// The public listener.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]

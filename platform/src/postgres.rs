@@ -113,6 +113,12 @@ pub fn is_conflict(error: &sqlx::Error) -> bool {
         if db.code().is_some_and(|code| code == "40001" || code == "40P01"))
 }
 
+/// The constraint that the server refused a statement by, if that is why.
+#[must_use]
+pub fn constraint(error: &sqlx::Error) -> Option<&str> {
+    error.as_database_error()?.constraint()
+}
+
 /// Whether the connection was dead when it was used: a read may be tried once
 /// more on another one.
 #[must_use]

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use platform::{
-    clock::SharedClock, config::Millis, nats::Nats, ops, postgres::PostgresSettings,
+    clock::SharedClock, config::Millis, nats::Nats, ops, postgres::PostgresSettings, redis::Redis,
     shutdown::Lifetime, telemetry,
 };
 use sqlx::PgPool;
@@ -70,6 +70,7 @@ pub(super) async fn work(settings: Settings, clock: SharedClock) -> anyhow::Resu
 /// # Errors
 /// When a setting can't be used.
 pub async fn worker(settings: &Settings, clock: SharedClock) -> anyhow::Result<Worker> {
+    settings.check()?;
     let pool = settings.postgres.pool("bff-worker")?;
     let notifier = Notifier {
         pool: pool.clone(),
@@ -83,6 +84,7 @@ pub async fn worker(settings: &Settings, clock: SharedClock) -> anyhow::Result<W
     let ledger = ledger(settings, pool.clone(), clock.clone())?;
     Ok(Worker {
         pool,
+        redis: Redis::new(&settings.redis)?,
         nats,
         clock,
         notifier,

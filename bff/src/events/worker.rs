@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use platform::{
-    clock::SharedClock, inbox, nats::Nats, outbox::Relay, retry::keep_going, shutdown::Lifetime,
+    clock::SharedClock, inbox, nats::Nats, outbox::Relay, redis::Redis, retry::keep_going,
+    shutdown::Lifetime,
 };
 use sqlx::PgPool;
 
@@ -21,6 +22,8 @@ const SWEEP: Duration = Duration::from_secs(600);
 pub struct Worker {
     /// The accounts store.
     pub pool: PgPool,
+    /// Where devices are remembered.
+    pub redis: Redis,
     /// Where events go.
     pub nats: Nats,
     /// The time.
@@ -59,7 +62,8 @@ impl Worker {
             }
             let now = self.clock.now();
             inbox::sweep(&self.pool, now - self.settings.inbox_retention_s.delta()).await?;
-            erasure::erase_due(&self.pool, &self.clock).await?;
+            erasure::delete_lapsed(&self.pool, &self.clock).await?;
+            erasure::erase_due(&self.pool, &self.redis, &self.clock).await?;
             let kept = self.settings.idempotency_retention_s.delta();
             idempotency::sweep(&self.pool, now - kept).await?;
             audit::sweep(&self.pool, now - self.settings.audit_retention_s.delta()).await?;

@@ -2,18 +2,20 @@
 
 use axum::{Json, extract::State, response::Response};
 use http::StatusCode;
-use platform::currency::Currency;
+use platform::{currency::Currency, postgres::constraint};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{PRIVATE, cursor::PageQuery, tagged};
 use crate::{
-    accounts::money::{self, Account, Entry, NewAccount},
+    accounts::{
+        money::{self, Account, Entry, NewAccount},
+        users::Change,
+    },
     app::AppState,
-    cache::Invalidate,
     edge::{
         error::{ApiError, Code, FieldError},
-        extract::{Body, Change, IfNoneMatch, Name, Path, Query},
+        extract::{Body, IfNoneMatch, Name, Path, Query},
     },
     identity::Caller,
     upstream::{Context, view::Page},
@@ -111,10 +113,7 @@ pub async fn open(
         sqlx::Error::RowNotFound => ApiError::new(Code::Unauthenticated),
         error => broken(error),
     })?;
-    state
-        .cache
-        .invalidate(Invalidate::User(caller.user_id))
-        .await;
+    state.changed(caller.user_id).await;
     Ok((StatusCode::CREATED, Json(account)))
 }
 
@@ -139,14 +138,14 @@ pub async fn rename(
 ) -> Result<Json<Account>, ApiError> {
     let (pool, user_id) = (&state.accounts, caller.user_id);
     let account = match body.name {
-        Change::Unchanged => money::get(pool, user_id, id).await,
-        Change::To(name) => {
-            let name = name.as_ref().map(|name| name.0.as_str());
-            money::rename(pool, user_id, id, name, &*state.clock).await
+        Change::Keep => money::get(pool, user_id, id).await,
+        Change::Clear => money::rename(pool, user_id, id, None, &*state.clock).await,
+        Change::Set(Name(name)) => {
+            money::rename(pool, user_id, id, Some(&name), &*state.clock).await
         }
     };
     let account = account.map_err(broken)?;
-    state.cache.invalidate(Invalidate::User(user_id)).await;
+    state.changed(user_id).await;
     Ok(Json(account))
 }
 
@@ -161,10 +160,7 @@ pub async fn close(
 ) -> Result<StatusCode, ApiError> {
     let closed = money::close(&state.accounts, caller.user_id, id, &*state.clock).await;
     closed.map_err(broken)?;
-    state
-        .cache
-        .invalidate(Invalidate::User(caller.user_id))
-        .await;
+    state.changed(caller.user_id).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -173,10 +169,7 @@ fn broken(error: sqlx::Error) -> ApiError {
     if matches!(error, sqlx::Error::RowNotFound) {
         return ApiError::new(Code::NotFound);
     }
-    let constraint = error
-        .as_database_error()
-        .and_then(|error| error.constraint());
-    match constraint {
+    match constraint(&error) {
         Some(money::ONE_PER_CURRENCY) => {
             let detail = "there is an open account in this currency";
             let taken = FieldError::new("/currency", "taken", detail);

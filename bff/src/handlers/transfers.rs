@@ -12,7 +12,6 @@ use crate::{
         persist,
     },
     app::AppState,
-    cache::Invalidate,
     edge::{
         error::{ApiError, Code, FieldError},
         extract::{Amount, IfNoneMatch, Name, Path, Query},
@@ -101,7 +100,7 @@ async fn carry_out(
     let post = || money::post(&state.accounts, key, transfer, &*state.clock);
     let answer = persist(post).await?.map_err(refused)?;
     // The other side hears of it through the event.
-    state.cache.invalidate(Invalidate::User(key.user_id)).await;
+    state.changed(key.user_id).await;
     Ok(answer)
 }
 

@@ -38,6 +38,19 @@ pub fn digest(secret: &Secret256) -> [u8; 32] {
     Sha256::digest(secret).into()
 }
 
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
 /// A session cookie's value: the session, and the secret that proves it.
 #[derive(Debug)]
 pub struct CookieValue {

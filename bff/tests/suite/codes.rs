@@ -207,7 +207,7 @@ async fn codes_are_sent_three_times_then_once_an_hour_a_minute_apart() {
 #[tokio::test]
 async fn sms_goes_to_allowed_countries_within_the_days_budget() {
     let app = TestApp::with(|settings| {
-        settings.codes.sms_countries = List(vec![1, 44]);
+        settings.codes.sms_countries = List(vec!["US".parse().unwrap(), "GB".parse().unwrap()]);
         settings.codes.sms_per_country_per_day = 2;
     })
     .await;

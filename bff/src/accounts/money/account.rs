@@ -1,11 +1,6 @@
 use chrono::{DateTime, Utc};
-use platform::{
-    clock::Clock,
-    currency::Currency,
-    money::Money,
-    outbox::{self, NewEvent},
-};
-use proto::events::{AccountUpdated, Event as _};
+use platform::{clock::Clock, currency::Currency, money::Money, outbox};
+use proto::events::AccountUpdated;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use sqlx::{PgExecutor, PgPool};
@@ -13,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{MoneySchema, stored};
-use crate::accounts::users::instant;
+use crate::{accounts::users::instant, events::new_event};
 
 /// Whether an account can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
@@ -242,6 +237,5 @@ async fn tell(
         account_id,
         user_id,
     };
-    let event = NewEvent::new(AccountUpdated::SUBJECT, account_id, 0, &event, clock);
-    outbox::append(executor, &event).await
+    outbox::append(executor, &new_event(0, &event, clock)).await
 }

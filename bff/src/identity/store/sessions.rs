@@ -16,7 +16,8 @@ pub enum Refreshed {
     Unknown,
     /// The successor was stored just now, or within the grace time before.
     Current(Standing),
-    /// A token that was displaced long ago: the session has ended.
+    /// A token that was displaced long ago: the session has ended, and nobody
+    /// was told yet.
     Stolen(Uuid),
 }
 
@@ -29,6 +30,8 @@ pub struct Standing {
     pub role: String,
     /// When it ends if it isn't refreshed, in milliseconds since the epoch.
     pub idle: i64,
+    /// When it ends in any case.
+    pub ends: i64,
 }
 
 /// What one refresh presents and what is to take its place.
@@ -55,6 +58,11 @@ fn user_key(redis: &Redis, user: Uuid) -> String {
 
 fn era_key(redis: &Redis, owner: &str) -> String {
     redis.key(&format!("session-era:{owner}"))
+}
+
+/// Marks a session of whose theft nobody was told yet.
+fn theft_key(redis: &Redis, session: Uuid) -> String {
+    redis.key(&format!("stolen:{session}"))
 }
 
 fn revoked_key(redis: &Redis) -> String {
@@ -136,6 +144,7 @@ pub async fn refresh(
     let answer: Vec<String> = script!("scripts/session_refresh.lua")
         .key(key(redis, rotation.session_id))
         .key(revoked_key(redis))
+        .key(theft_key(redis, rotation.session_id))
         .arg(now)
         .arg(rotation.session_id.to_string())
         .arg(rotation.generation)
@@ -147,7 +156,7 @@ pub async fn refresh(
         .arg(redis.key("user-sessions:"))
         .invoke_async(&mut redis.hot())
         .await?;
-    let [status, user, role, idle] = &answer[..] else {
+    let [status, user, role, idle, ends] = &answer[..] else {
         return Ok(Refreshed::Unknown);
     };
     let Ok(user_id) = user.parse() else {
@@ -156,12 +165,23 @@ pub async fn refresh(
     if status == "stolen" {
         return Ok(Refreshed::Stolen(user_id));
     }
-    let idle = idle.parse().unwrap_or(now);
     Ok(Refreshed::Current(Standing {
         user_id,
         role: role.clone(),
-        idle,
+        idle: idle.parse().unwrap_or(now),
+        ends: ends.parse().unwrap_or(now),
     }))
+}
+
+/// Forgets that nobody was told of a session's theft.
+///
+/// # Errors
+/// When Redis doesn't answer.
+pub async fn forget_theft(redis: &Redis, session: Uuid) -> RedisResult<()> {
+    redis::cmd("DEL")
+        .arg(theft_key(redis, session))
+        .query_async(&mut redis.hot())
+        .await
 }
 
 /// Reads a cookie session and slides its idle time: `(user, role)`.
