@@ -141,8 +141,8 @@ pub async fn restore(
     .await
 }
 
-/// Marks a user as deleted who is active, or didn't come back in time. Returns the new version; none: the user
-/// is neither.
+/// Marks a user as deleted who is active, or didn't come back in time. Returns the
+/// new version; none: the user is neither.
 ///
 /// # Errors
 /// When the store doesn't answer.

@@ -16,7 +16,10 @@ use super::{
     revocation::Revocations,
     secret::{self, CookieValue, RefreshToken, Secret256},
     settings::SessionSettings,
-    store::sessions::{self, Refreshed, Rotation},
+    store::{
+        renewal::{self, Refreshed, Rotation},
+        sessions,
+    },
     token::Tokens,
 };
 pub use model::{Device, Era, Mode, Proof, Session, TokenPair};
@@ -152,7 +155,7 @@ impl Sessions {
             presented: &presented.digest(),
             successor: &successor.digest(),
         };
-        let refreshed = sessions::refresh(
+        let refreshed = renewal::refresh(
             &self.redis,
             &rotation,
             now.timestamp_millis(),
@@ -191,7 +194,7 @@ impl Sessions {
     /// # Errors
     /// When Redis doesn't answer.
     pub async fn theft_is_told(&self, session_id: Uuid) -> Result<(), Error> {
-        Ok(sessions::forget_theft(&self.redis, session_id).await?)
+        Ok(renewal::forget_theft(&self.redis, session_id).await?)
     }
 
     /// Whom an access token proves, if its session has not ended.

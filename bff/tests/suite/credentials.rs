@@ -234,3 +234,23 @@ async fn headers_beyond_all_measure_break_nothing() {
     let answer = Answer::of(many.bearer_auth(&tokens.access)).await;
     assert_eq!(answer.expect(StatusCode::OK).json()["role"], "customer");
 }
+
+#[tokio::test]
+async fn every_401_says_how_to_prove_oneself() {
+    let app = TestApp::start().await;
+    let tokens = app.signed_in("ann@example.com").await;
+    app.post("/v1/auth/logout", Some(&tokens.access), &json!({}))
+        .await
+        .expect(StatusCode::NO_CONTENT);
+    let body = json!({});
+    let deactivate = app.post("/v1/me/deactivate", Some(&tokens.access), &body);
+    for answer in [
+        app.refresh(&tokens.refresh).await,
+        app.login("nobody@example.com").await,
+        app.ask("ann@example.com", "step_up", None).await,
+        deactivate.await,
+    ] {
+        let answer = answer.expect(StatusCode::UNAUTHORIZED);
+        assert_eq!(answer.header("www-authenticate").as_deref(), Some("Bearer"));
+    }
+}

@@ -35,4 +35,6 @@ mod sign_in;
 mod step_up;
 mod timing;
 mod tokens;
+mod told;
+mod trail;
 mod worker;

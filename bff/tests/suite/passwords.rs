@@ -235,3 +235,41 @@ async fn a_hundred_guesses_at_once_are_five() {
     // One more after a second, and another after two, on a slow machine.
     assert!((5..=8).contains(&checked), "{checked}");
 }
+
+#[tokio::test]
+async fn ones_own_phone_number_is_no_password_however_it_is_written() {
+    let app = TestApp::start().await;
+    let worker = app.worker().await;
+    app.ask("+14155552671", "registration", None)
+        .await
+        .expect(StatusCode::ACCEPTED);
+    let code = worker.code_for("+14155552671").await;
+    for password in ["4155552671", "14155552671", "zq 004155552671 kv"] {
+        let body = json!({ "identifier": "+14155552671", "code": code, "password": password, "full_name": "Ann" });
+        let refused = app.post("/v1/auth/register", None, &body).await;
+        let refused = refused.expect(StatusCode::BAD_REQUEST).json();
+        let codes = refused["errors"].as_array().unwrap().iter();
+        let mut codes = codes.map(|error| error["code"].clone());
+        assert!(codes.any(|code| code == "contains_identity"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn the_longest_password_may_come_taken_apart() {
+    use unicode_normalization::UnicodeNormalization as _;
+
+    let app = TestApp::start().await;
+    let tokens = app.signed_in("ann@example.com").await;
+    // Syllables of three letters, which are 384 bytes put together and 1152 apart.
+    let password: String = (0..128u32)
+        .filter_map(|n| char::from_u32(0xAC01 + n * 1_036 % 11_000 / 28 * 28))
+        .collect();
+    let apart: String = password.nfd().collect();
+    assert!(apart.len() > 1024, "{}", apart.len());
+    update(&app, &tokens, PASSWORD, &apart)
+        .await
+        .expect(StatusCode::NO_CONTENT);
+    sign_in(&app, "ann@example.com", &password)
+        .await
+        .expect(StatusCode::OK);
+}
