@@ -64,6 +64,7 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(auth::register))              // POST   /v1/auth/register
         .routes(routes!(auth::login))                 // POST   /v1/auth/login
         .routes(routes!(codes::step_up))              // POST   /v1/auth/step-up
+        .routes(routes!(oauth::start))                // GET    /v1/auth/oauth/{provider}/start
         .routes(routes!(passwords::update))           // POST   /v1/auth/update-password
         .routes(routes!(passwords::confirm_reset));   // POST   /v1/auth/confirm-reset-password
     let writes = OpenApiRouter::new()
@@ -101,7 +102,6 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(admin::audit));               // GET    /v1/admin/audit
     let public = OpenApiRouter::new()
         .routes(routes!(auth::refresh))               // POST   /v1/auth/refresh
-        .routes(routes!(oauth::start))                // GET    /v1/auth/oauth/{provider}/start
         .routes(routes!(oauth::exchange))             // POST   /v1/auth/oauth/exchange
         .routes(routes!(oauth::callback))             // GET    /v1/auth/oauth/{provider}/callback
         .routes(routes!(items::list))                 // GET    /v1/items

@@ -5,7 +5,8 @@ use uuid::Uuid;
 /// A kind of requests that are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// Checking what could be guessed: passwords and codes.
+    /// Checking what could be guessed, passwords and codes; and beginning at a
+    /// provider, of which something is remembered for minutes.
     Auth,
     /// Asking for one-time codes.
     Code,

@@ -218,10 +218,11 @@ async fn the_answer_says_when_the_next_code_can_really_be_had_whoever_asks() {
             if path == "/v1/auth/verify-code" {
                 body["purpose"] = json!("registration");
             }
-            for expected in [60, 60, 3_480] {
+            for expected in [60..=60, 60..=60, 3_460..=3_480] {
                 let sent = app.post(path, None, &body).await;
                 let sent = sent.expect(StatusCode::ACCEPTED).json();
-                assert_eq!(sent["resend_after"], expected, "{path} {address}");
+                let after = sent["resend_after"].as_i64().unwrap();
+                assert!(expected.contains(&after), "{path} {address}: {after}");
                 app.advance(TimeDelta::seconds(60));
             }
             app.advance(TimeDelta::seconds(3_480 - 60));
