@@ -13,18 +13,12 @@ use crate::accounts::{
     erasure,
 };
 
-/// Erases everyone who is due. Several workers share the work.
+/// Erases one who is due. Several workers share the work. Returns whether there
+/// was one.
 ///
 /// # Errors
 /// When the store doesn't answer.
-pub async fn erase_due(pool: &PgPool, clock: &SharedClock) -> sqlx::Result<()> {
-    while erase_one(pool, clock).await? {
-        metrics::counter!("users_erased_total").increment(1);
-    }
-    Ok(())
-}
-
-async fn erase_one(pool: &PgPool, clock: &SharedClock) -> sqlx::Result<bool> {
+pub async fn erase_one(pool: &PgPool, clock: &SharedClock) -> sqlx::Result<bool> {
     let now = clock.now();
     let mut transaction = pool.begin().await?;
     let Some(due) = erasure::next(&mut transaction, now).await? else {
@@ -51,5 +45,6 @@ async fn erase_one(pool: &PgPool, clock: &SharedClock) -> sqlx::Result<bool> {
     };
     audit::append_by(&mut *transaction, &entry, None).await?;
     transaction.commit().await?;
+    metrics::counter!("users_erased_total").increment(1);
     Ok(true)
 }
