@@ -1,14 +1,24 @@
 //! Connections to PostgreSQL.
 
-use std::{str::FromStr as _, time::Duration};
+use std::{
+    str::FromStr as _,
+    time::{Duration, Instant},
+};
 
+use metrics::gauge;
 use serde::{Deserialize, Serialize};
 use sqlx::{
     ConnectOptions as _, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::config::{Millis, ServerUrl};
+use crate::{
+    config::{Millis, ServerUrl},
+    shutdown::Lifetime,
+};
+
+/// How often pools are measured.
+const MEASURE: Duration = Duration::from_secs(2);
 
 /// Settings of one database.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -75,6 +85,33 @@ impl Default for PostgresSettings {
             statement_timeout_ms: Millis(5_000),
             lock_timeout_ms: Millis(2_000),
         }
+    }
+}
+
+/// Shows in the metrics, until the process ends, how many connections of a pool
+/// there are, and how long one is waited for. The pool doesn't tell who waits:
+/// this waits, too, now and then.
+pub async fn measure(name: &'static str, pool: PgPool, lifetime: Lifetime) {
+    let connections = |state| gauge!("postgres_pool_connections", "pool" => name, "state" => state);
+    let (idle, in_use) = (connections("idle"), connections("in_use"));
+    let wait = gauge!("postgres_pool_wait_seconds", "pool" => name);
+    let mut tick = tokio::time::interval(MEASURE);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = lifetime.stopping() => return,
+        }
+        let all = f64::from(pool.size());
+        let unused = u32::try_from(pool.num_idle()).map_or(all, f64::from);
+        idle.set(unused);
+        in_use.set((all - unused).max(0.0));
+        let asked = Instant::now();
+        tokio::select! {
+            // After the longest time that anyone waits it's over, with or without.
+            connection = pool.acquire() => drop(connection),
+            () = lifetime.stopping() => return,
+        }
+        wait.set(asked.elapsed().as_secs_f64());
     }
 }
 

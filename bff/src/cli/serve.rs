@@ -2,8 +2,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use platform::{
-    clock::SharedClock, config::Millis, nats::Nats, ops, postgres::PostgresSettings,
-    shutdown::Lifetime, telemetry,
+    clock::SharedClock,
+    config::Millis,
+    nats::Nats,
+    ops,
+    postgres::{PostgresSettings, measure},
+    shutdown::Lifetime,
+    telemetry,
 };
 use sqlx::PgPool;
 use tokio::net::TcpListener;
@@ -62,7 +67,8 @@ pub(super) async fn work(settings: Settings, clock: SharedClock) -> anyhow::Resu
     let readiness = worker_readiness(&worker);
     let router = ops::router(readiness, metrics, lifetime.clone());
     ops::listen(settings.worker.listen, router).await?;
-    let life = lifetime.clone();
+    let (pool, life) = (worker.pool.clone(), lifetime.clone());
+    lifetime.spawn(measure("worker", pool, life.clone()));
     lifetime.spawn(async move { worker.run(&life).await });
     lifetime.stopping().await;
 

@@ -3,7 +3,7 @@ mod database;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use platform::{clock::SharedClock, postgres::PostgresSettings};
+use platform::{clock::SharedClock, postgres::PostgresSettings, shutdown::Lifetime};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -46,6 +46,16 @@ impl Accounts {
             replica: replica.map(|url| database("replica", url)).transpose()?,
             writes,
         })))
+    }
+
+    /// Shows how the connections are used until the process ends.
+    pub fn measure(&self, lifetime: &Lifetime) {
+        let Inner {
+            primary, replica, ..
+        } = &*self.0;
+        for database in [Some(primary), replica.as_ref()].into_iter().flatten() {
+            database.measure(lifetime);
+        }
     }
 
     /// Reads for a user by one of the store's functions. What the replica can't
