@@ -99,7 +99,7 @@ async fn the_books_are_checked_again_and_again_and_drift_is_shown() {
     let change = async |balance: i32| {
         let sql = format!(
             "SET session_replication_role = replica;
-             UPDATE accounts SET balance = {balance} WHERE kind = 'world' AND currency = 'USD'"
+             UPDATE accounts SET balance = {balance}, version = abs({balance}) WHERE kind = 'world' AND currency = 'USD'"
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
             .execute(&mut app.superuser().await)
