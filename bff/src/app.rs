@@ -7,7 +7,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use bytes::Bytes;
 use http::HeaderValue;
-use platform::{clock::SharedClock, nats::Nats, ops::Readiness, redis::Redis, shutdown::Lifetime};
+use platform::{
+    clock::SharedClock, nats::Nats, ops::Readiness, postgres::measure, redis::Redis,
+    shutdown::Lifetime,
+};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -170,6 +173,8 @@ impl AppState {
             cache.clone(),
             clock.clone(),
         );
+        lifetime.spawn(measure("write", accounts.clone(), lifetime.clone()));
+        sources.accounts.measure(&lifetime);
         lifetime.spawn(invalidation::keep_in_step(
             cache.clone(),
             nats.clone(),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use platform::clock::Clock;
 use serde_json::{Value, json};
-use sqlx::{PgExecutor, PgPool};
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use crate::identity::{
@@ -66,6 +66,8 @@ pub enum AuditEvent {
     IdentityLinked,
     /// A provider was removed from them.
     IdentityUnlinked,
+    /// Money was brought into an account from the world.
+    DepositMade,
     /// An account whose address was never proved lost its ways to sign in to
     /// the one who proved it.
     Disowned,
@@ -101,6 +103,7 @@ impl AuditEvent {
             Self::AddressRemoved => "address.removed",
             Self::IdentityLinked => "identity.linked",
             Self::IdentityUnlinked => "identity.unlinked",
+            Self::DepositMade => "deposit.made",
             Self::Disowned => "account.disowned",
         }
     }
@@ -231,15 +234,14 @@ pub async fn append_about(
     .map(drop)
 }
 
-/// Deletes what was written before an instant. The database deletes nothing
-/// that is younger than 30 days: the trail can't be wiped through this.
+/// Deletes some of what was written before an instant. Returns whether there may
+/// be more. The database deletes nothing that is younger than 30 days: the trail
+/// can't be wiped through this.
 ///
 /// # Errors
 /// When the store doesn't answer.
-pub async fn sweep(pool: &PgPool, before: DateTime<Utc>) -> sqlx::Result<()> {
-    while sqlx::query_scalar!(r#"SELECT audit_log_sweep($1) AS "more!""#, before)
-        .fetch_one(pool)
-        .await?
-    {}
-    Ok(())
+pub async fn sweep(executor: impl PgExecutor<'_>, before: DateTime<Utc>) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT audit_log_sweep($1) AS "more!""#, before)
+        .fetch_one(executor)
+        .await
 }

@@ -34,26 +34,6 @@ pub async fn belongings(connection: &mut PgConnection, user_id: Uuid) -> sqlx::R
     })
 }
 
-/// Closes a user's accounts, which have to be empty.
-///
-/// # Errors
-/// When the store doesn't answer; by constraint when one isn't empty.
-pub async fn close_accounts(
-    connection: &mut PgConnection,
-    user_id: Uuid,
-    at: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "UPDATE accounts SET status = 'closed', closed_at = $2, updated_at = $2
-         WHERE user_id = $1 AND kind = 'user' AND status = 'open'",
-        user_id,
-        at,
-    )
-    .execute(connection)
-    .await
-    .map(drop)
-}
-
 /// Deactivates an active user. Returns the new version; none: the user isn't
 /// active.
 ///

@@ -10,31 +10,25 @@ use super::new_event;
 use crate::{
     accounts::{
         audit::{self, AuditEntry, AuditEvent},
-        erasure, life,
+        erasure, life, money,
     },
     identity::{Error, store::devices},
 };
 
-/// Deletes everyone who was deactivated and whose time to come back is over. They
+/// Deletes one who was deactivated and whose time to come back is over. They
 /// were told of the day, so that nothing is waited for after it. Orders need no
-/// asking for: one waits for its payment for much less than that time.
+/// asking for: one waits for its payment for much less than that time. Returns
+/// whether there was one.
 ///
 /// # Errors
 /// When the store doesn't answer.
-pub async fn delete_lapsed(pool: &PgPool, clock: &SharedClock) -> sqlx::Result<()> {
-    while delete_one(pool, clock).await? {
-        metrics::counter!("users_lapsed_total").increment(1);
-    }
-    Ok(())
-}
-
-async fn delete_one(pool: &PgPool, clock: &SharedClock) -> sqlx::Result<bool> {
+pub async fn delete_lapsed(pool: &PgPool, clock: &SharedClock) -> sqlx::Result<bool> {
     let now = clock.now();
     let mut transaction = pool.begin().await?;
     let Some(user_id) = life::next_lapsed(&mut transaction, now).await? else {
         return Ok(false);
     };
-    life::close_accounts(&mut transaction, user_id, now).await?;
+    money::close_all(&mut transaction, user_id, &**clock).await?;
     let Some(version) = life::delete(&mut transaction, user_id, now, now).await? else {
         return Ok(false);
     };
@@ -47,21 +41,16 @@ async fn delete_one(pool: &PgPool, clock: &SharedClock) -> sqlx::Result<bool> {
     entry.detail = json!({ "lapsed": true });
     audit::append_by(&mut *transaction, &entry, None).await?;
     transaction.commit().await?;
+    metrics::counter!("users_lapsed_total").increment(1);
     Ok(true)
 }
 
-/// Erases everyone who is due. Several workers share the work.
+/// Erases one who is due. Several workers share the work. Returns whether there
+/// was one.
 ///
 /// # Errors
 /// When a store doesn't answer.
-pub async fn erase_due(pool: &PgPool, redis: &Redis, clock: &SharedClock) -> Result<(), Error> {
-    while erase_one(pool, redis, clock).await? {
-        metrics::counter!("users_erased_total").increment(1);
-    }
-    Ok(())
-}
-
-async fn erase_one(pool: &PgPool, redis: &Redis, clock: &SharedClock) -> Result<bool, Error> {
+pub async fn erase_one(pool: &PgPool, redis: &Redis, clock: &SharedClock) -> Result<bool, Error> {
     let now = clock.now();
     let mut transaction = pool.begin().await?;
     let Some(due) = erasure::next(&mut transaction, now).await? else {
@@ -79,5 +68,6 @@ async fn erase_one(pool: &PgPool, redis: &Redis, clock: &SharedClock) -> Result<
     // Before the commit: whoever is erased is erased everywhere.
     devices::forget(redis, due.id).await?;
     transaction.commit().await?;
+    metrics::counter!("users_erased_total").increment(1);
     Ok(true)
 }

@@ -3,9 +3,11 @@
 
 use std::{
     collections::HashSet,
+    future::ready,
     sync::{Mutex, PoisonError},
 };
 
+use futures::{StreamExt as _, stream};
 use platform::{
     consumer::{Delivery, Feed, Signal},
     nats::{Nats, Stream},
@@ -24,11 +26,16 @@ use crate::cache::{Cache, Invalidate};
 /// More changes at once than this are taken for [`Invalidate::Everything`].
 const MOST: usize = 1_000;
 
+/// Changes of which Redis is told at once.
+const AT_ONCE: usize = 16;
+
 /// Keeps a cache in step with both stores until the process ends.
 pub async fn keep_in_step(cache: Cache, nats: Nats, lifetime: Lifetime) {
     let (waiting, arrived) = (Mutex::new(HashSet::new()), Notify::new());
     let lock = || waiting.lock().unwrap_or_else(PoisonError::into_inner);
     let note = |what| {
+        // At once, however long Redis takes with those before.
+        drop(cache.forget(what));
         let mut waiting = lock();
         waiting.insert(what);
         if waiting.len() > MOST {
@@ -40,9 +47,8 @@ pub async fn keep_in_step(cache: Cache, nats: Nats, lifetime: Lifetime) {
         loop {
             arrived.notified().await;
             let all = std::mem::take(&mut *lock());
-            for what in all {
-                cache.invalidate(what).await;
-            }
+            let all = stream::iter(all).map(|what| cache.invalidate(what));
+            all.buffer_unordered(AT_ONCE).for_each(ready).await;
         }
     };
     tokio::select! {

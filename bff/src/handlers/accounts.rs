@@ -1,6 +1,7 @@
 //! The caller's accounts of money.
 
 use axum::{Json, extract::State, response::Response};
+use futures::FutureExt as _;
 use http::StatusCode;
 use platform::{currency::Currency, postgres::constraint};
 use utoipa::ToSchema;
@@ -33,10 +34,12 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let list: &[&[u8]] = &[b"accounts", caller.user_id.as_bytes()];
     let after = state.cursors.read(list, query.cursor.as_deref())?;
-    // One more tells whether there is another page.
-    let rows = i64::from(query.limit.0) + 1;
-    let (from, deadline) = (&state.sources.accounts, context.deadline);
-    let accounts = from.list(deadline, caller.user_id, after, rows).await?;
+    let (from, user_id, rows) = (&state.sources.accounts, caller.user_id, query.limit.rows());
+    let accounts = from
+        .read(context.deadline, user_id, |c| {
+            money::list(c, user_id, after, rows).boxed()
+        })
+        .await?;
     let cursor = |last: &Account| state.cursors.make(list, last.id);
     tagged(&known, &Page::cut(accounts, query.limit.0, cursor), PRIVATE)
 }
@@ -51,10 +54,11 @@ pub async fn show(
     context: Context,
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
-    let account = state
-        .sources
-        .accounts
-        .account(context.deadline, caller.user_id, id)
+    let (from, user_id) = (&state.sources.accounts, caller.user_id);
+    let account = from
+        .read(context.deadline, user_id, |c| {
+            money::get(c, user_id, id).boxed()
+        })
         .await?;
     tagged(&known, &account, PRIVATE)
 }
@@ -72,11 +76,11 @@ pub async fn entries(
 ) -> Result<Response, ApiError> {
     let list: &[&[u8]] = &[b"entries", caller.user_id.as_bytes(), id.as_bytes()];
     let before = state.cursors.read(list, query.cursor.as_deref())?;
-    // One more tells whether there is another page.
-    let rows = i64::from(query.limit.0) + 1;
-    let (from, deadline) = (&state.sources.accounts, context.deadline);
+    let (from, user_id, rows) = (&state.sources.accounts, caller.user_id, query.limit.rows());
     let entries = from
-        .entries(deadline, caller.user_id, id, before, rows)
+        .read(context.deadline, user_id, |c| {
+            money::entries(c, user_id, id, before, rows).boxed()
+        })
         .await?;
     let cursor = |last: &Entry| state.cursors.make(list, last.transfer_id);
     tagged(&known, &Page::cut(entries, query.limit.0, cursor), PRIVATE)
@@ -104,6 +108,7 @@ pub async fn open(
     Body(body): Body<OpenAccount>,
 ) -> Result<(StatusCode, Json<Account>), ApiError> {
     let new = NewAccount {
+        id: state.clock.new_id(),
         user_id: caller.user_id,
         currency: body.currency,
         name: body.name.map(|name| name.0),

@@ -97,7 +97,7 @@ pub async fn users(
     let list = json!(["admin users", filter.query, filter.role, filter.status]).to_string();
     let list: &[&[u8]] = &[list.as_bytes()];
     let after = state.cursors.read(list, asked.cursor.as_deref())?;
-    let rows = i64::from(asked.limit.0) + 1;
+    let rows = asked.limit.rows();
     let users = administration::list(&state.accounts, &filter, after, rows).await?;
     let cursor = |last: &ManagedUser| state.cursors.make(list, last.id);
     Ok(Json(Page::cut(users, asked.limit.0, cursor)))
@@ -182,7 +182,7 @@ pub async fn audit(
     let list = json!(["audit", user_id, actor_id, event, from, until]).to_string();
     let list: &[&[u8]] = &[list.as_bytes()];
     let after = state.cursors.read(list, asked.cursor.as_deref())?;
-    let rows = i64::from(asked.limit.0) + 1;
+    let rows = asked.limit.rows();
     let lines = trail::list(&state.accounts, &filter, after, rows).await?;
     let cursor = |last: &AuditLine| state.cursors.make(list, last.id);
     Ok(Json(Page::cut(lines, asked.limit.0, cursor)))

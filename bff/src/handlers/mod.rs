@@ -99,6 +99,10 @@ impl From<sqlx::Error> for ApiError {
             Self::new(Code::DeadlineExceeded)
         } else if platform::postgres::is_unavailable(&error) {
             Self::unavailable("accounts store", error)
+        } else if platform::postgres::is_bad_value(&error) {
+            // What was asked for should have been looked at more closely.
+            tracing::warn!(%error, "the accounts store refused a value");
+            Self::invalid(Vec::new())
         } else {
             Self::internal(error)
         }

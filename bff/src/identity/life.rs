@@ -19,7 +19,7 @@ use crate::{
     accounts::{
         administration,
         audit::{self, AuditEntry, AuditEvent},
-        life,
+        life, money,
     },
     events::new_event,
     notify::Notice,
@@ -107,7 +107,7 @@ impl Life {
         if !in_the_way.is_empty() {
             return Err(Error::StillOpen(in_the_way));
         }
-        life::close_accounts(&mut transaction, user_id, now).await?;
+        money::close_all(&mut transaction, user_id, &*self.clock).await?;
         let erase_after = now + self.settings.retention_s.delta();
         // While it is known where to.
         let notice = Notice::DeletionRequested(erase_after);

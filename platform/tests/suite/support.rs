@@ -23,8 +23,10 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 /// What both databases begin with.
-pub const MESSAGING: &str =
-    include_str!("../../../migrator/migrations/accounts/0001_messaging.up.sql");
+pub const MESSAGING: &str = concat!(
+    include_str!("../../../migrator/migrations/accounts/0001_messaging.up.sql"),
+    include_str!("../../../migrator/migrations/accounts/0040_outbox_attempts.up.sql"),
+);
 
 /// What the tests' consumer does: a row for each event.
 pub const EFFECTS: &str = "CREATE TABLE effects (event_id uuid NOT NULL)";
