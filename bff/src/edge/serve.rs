@@ -19,6 +19,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 
 use crate::config::HttpSettings;
@@ -45,6 +46,7 @@ pub async fn serve(
     let connections = Arc::new(Semaphore::new(settings.max_connections));
     let builder = Arc::new(builder(settings));
     let graceful = GracefulShutdown::new();
+    let write_timeout = settings.write_timeout_ms.duration();
     let open = |stream: TcpStream, peer: IpAddr| {
         let Ok(permit) = connections.clone().try_acquire_owned() else {
             metrics::counter!("http_connections_refused_total").increment(1);
@@ -59,7 +61,11 @@ pub async fn serve(
                 request.map(axum::body::Body::new) as Request
             });
         let service = TowerToHyperService::new(service);
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        // Who doesn't read an answer is left, or it would wait for ever.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(write_timeout));
+        let stream = TokioIo::new(Box::pin(stream));
+        let connection = builder.serve_connection_with_upgrades(stream, service);
         let connection = graceful.watch(connection.into_owned());
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -33,6 +33,7 @@ mod sessions;
 mod shedding;
 mod sign_in;
 mod step_up;
+mod streams;
 mod timing;
 mod tokens;
 mod worker;
