@@ -147,7 +147,8 @@ pub struct HttpSettings {
     pub max_body_bytes: usize,
     /// Connections that may be open at once; more are closed at once.
     pub max_connections: usize,
-    /// Requests that may be in flight at once; more are answered `503 overloaded`.
+    /// Requests that may be in flight at once, or fewer while that makes them
+    /// slower; more are answered `503 overloaded`.
     pub max_in_flight: usize,
     /// How long a client may take to send a request's head, in milliseconds.
     pub header_timeout_ms: Millis,
