@@ -18,6 +18,7 @@ mod report;
 mod settings;
 mod sign_ins;
 mod stand;
+mod streams;
 mod tokens;
 mod transfers;
 mod users;
