@@ -24,6 +24,10 @@ use tower::ServiceExt as _;
 
 use crate::config::HttpSettings;
 
+/// How long requests may be under way from a balancer that has just found the
+/// listener closed.
+const LINGER: Duration = Duration::from_millis(500);
+
 /// The address at the other end of the connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
@@ -98,6 +102,9 @@ pub async fn serve(
         open(stream, peer.ip());
     }
     drop(listener);
+    // What was sent just before on a connection that was open, or was just
+    // opened, isn't read yet: closed now, it would be lost.
+    tokio::time::sleep(LINGER).await;
     let limit = settings.drain_limit_ms.duration();
     if tokio::time::timeout(limit, graceful.shutdown())
         .await

@@ -28,6 +28,7 @@ mod processes;
 mod profile;
 mod races;
 mod registration;
+mod rolling;
 mod screens;
 mod sessions;
 mod shedding;
