@@ -18,7 +18,7 @@ use crate::{
     cache::{Cache, Invalidate},
     config::{EnvironmentKind, Settings},
     edge::{layers, router},
-    events::invalidation,
+    events::{invalidation, live::Live},
     handlers::cursor::Cursors,
     identity::{
         administration::Administration, code::Codes, identifier::Region, keys::KeyRing, life::Life,
@@ -53,6 +53,8 @@ pub struct App {
     pub cache: Cache,
     /// The screens.
     pub screens: Screens,
+    /// Streams of users' own changes.
+    pub live: Live,
     /// Cursors of lists.
     pub cursors: Cursors,
     /// How often whom may ask what.
@@ -180,6 +182,12 @@ impl AppState {
             nats.clone(),
             lifetime.clone(),
         ));
+        let live = Live::new(&settings.streams);
+        lifetime.spawn(live.clone().follow(
+            nats.clone(),
+            sessions.revocations().clone(),
+            lifetime.clone(),
+        ));
         let follow = sessions.revocations().clone().follow(
             redis.clone(),
             nats.clone(),
@@ -208,6 +216,7 @@ impl AppState {
             sources,
             cache,
             screens,
+            live,
             cursors: Cursors::new(&master),
             tokens,
             sign_in,

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     app::AppState,
     handlers::{
-        accounts, admin, auth, codes, export, identities, items, life, me, oauth, orders, pages,
-        passwords, screens, sessions, statement, transfers, well_known,
+        accounts, admin, auth, codes, events, export, identities, items, life, me, oauth, orders,
+        pages, passwords, screens, sessions, statement, transfers, well_known,
     },
     limits::Class,
 };
@@ -97,6 +97,7 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(orders::list))                // GET    /v1/orders
         .routes(routes!(orders::show))                // GET    /v1/orders/{id}
         .routes(routes!(screens::home))               // GET    /v1/screens/home
+        .routes(routes!(events::stream))              // GET    /v1/events
         .routes(routes!(admin::users))                // GET    /v1/admin/users
         .routes(routes!(admin::user))                 // GET    /v1/admin/users/{id}
         .routes(routes!(admin::audit));               // GET    /v1/admin/audit

@@ -20,6 +20,7 @@ use proto::events::{
     UserRegistered, UserUpdated,
 };
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::cache::{Cache, Invalidate};
 
@@ -65,12 +66,22 @@ pub async fn keep_in_step(cache: Cache, nats: Nats, lifetime: Lifetime) {
 /// an event that this version doesn't know.
 pub async fn follow(nats: Nats, lifetime: &Lifetime, drop: impl Fn(Invalidate) + Send + Sync) {
     let tell = |signal| match signal {
-        Signal::Reset => drop(Invalidate::Everything),
+        Signal::Reset { .. } => drop(Invalidate::Everything),
         Signal::Event(delivery) => scopes(&delivery).into_iter().for_each(&drop),
     };
     let accounts = Feed::new(nats.clone(), Stream::Accounts);
     let orders = Feed::new(nats, Stream::Orders);
     tokio::join!(accounts.run(lifetime, tell), orders.run(lifetime, tell));
+}
+
+/// The users whom an event is about.
+pub(super) fn users(delivery: &Delivery) -> Vec<Uuid> {
+    let scopes = scopes(delivery).into_iter();
+    let user = |scope| match scope {
+        Invalidate::User(id) => Some(id),
+        _ => None,
+    };
+    scopes.filter_map(user).collect()
 }
 
 fn scopes(delivery: &Delivery) -> Vec<Invalidate> {

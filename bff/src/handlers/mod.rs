@@ -5,6 +5,7 @@ pub mod admin;
 pub mod auth;
 pub mod codes;
 pub mod cursor;
+pub mod events;
 pub mod export;
 pub mod identities;
 pub mod items;

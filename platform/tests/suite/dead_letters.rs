@@ -87,6 +87,9 @@ async fn a_message_without_an_event_id_is_a_dead_letter() {
         letters.list(10).await.unwrap().len() == 1
     })
     .await;
-    assert_eq!(letters.list(10).await.unwrap()[0].reason, "no event id");
+    assert_eq!(
+        letters.list(10).await.unwrap()[0].reason,
+        "not a CloudEvent"
+    );
     bench.finish().await;
 }

@@ -18,7 +18,7 @@ fn follow(bench: &Bench, feed: Feed) -> Heard {
     bench.lifetime.spawn(async move {
         feed.run(&lifetime, move |signal| {
             log.lock().unwrap().push(match signal {
-                Signal::Reset => None,
+                Signal::Reset { .. } => None,
                 Signal::Event(delivery) => Some(delivery.id),
             });
         })
