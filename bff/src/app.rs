@@ -1,31 +1,28 @@
 //! Everything that handlers use, built once.
 
-use std::{sync::Arc, time::Duration};
+mod from_settings;
+
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
 use http::HeaderValue;
-use platform::{clock::SharedClock, nats::Nats, ops::Readiness, redis::Redis, shutdown::Lifetime};
+use platform::{
+    clock::SharedClock, nats::Nats, ops::Readiness, postgres::measure, redis::Redis,
+    shutdown::Lifetime,
+};
 use sqlx::PgPool;
+use uuid::Uuid;
 
 use crate::{
-    cache::Cache,
+    cache::{Cache, Invalidate},
     config::{EnvironmentKind, Settings},
     edge::{layers, router},
-    events::invalidation,
+    events::{invalidation, live::Live},
     handlers::cursor::Cursors,
     identity::{
-        administration::Administration,
-        code::Codes,
-        identifier::Region,
-        keys::{KeyFile, KeyRing, KeyState, MasterKey},
-        life::Life,
-        notices::Notices,
-        oauth::OAuth,
-        password::Hasher,
-        session::Sessions,
-        sign_in::SignIn,
+        administration::Administration, code::Codes, identifier::Region, keys::KeyRing, life::Life,
+        notices::Notices, oauth::OAuth, password::Hasher, session::Sessions, sign_in::SignIn,
         token::Tokens,
     },
     limits::Limiter,
@@ -33,6 +30,8 @@ use crate::{
     screens::{Screens, Sources},
     upstream::{Accounts, Budget, Orders, RecentWrites},
 };
+
+pub(crate) use from_settings::{http_client, key_file, master_key};
 
 /// What handlers share. Cloning is one reference count.
 #[derive(Clone)]
@@ -54,6 +53,8 @@ pub struct App {
     pub cache: Cache,
     /// The screens.
     pub screens: Screens,
+    /// Streams of users' own changes.
+    pub live: Live,
     /// Cursors of lists.
     pub cursors: Cursors,
     /// How often whom may ask what.
@@ -105,6 +106,7 @@ impl AppState {
         clock: SharedClock,
         lifetime: Lifetime,
     ) -> anyhow::Result<Self> {
+        settings.check()?;
         let master = master_key(&settings)?;
         let keys = KeyRing::new(&key_file(&settings, clock.now())?)?;
         let tokens = Tokens::new(keys, clock.clone(), settings.tokens.lifetime_s.delta());
@@ -144,10 +146,6 @@ impl AppState {
             settings.oauth.clone(),
             settings.environment == EnvironmentKind::Production,
             &http_client()?,
-            accounts.clone(),
-            redis.clone(),
-            clock.clone(),
-            sessions.clone(),
             sign_in.clone(),
             &master,
         )?;
@@ -177,9 +175,17 @@ impl AppState {
             cache.clone(),
             clock.clone(),
         );
+        lifetime.spawn(measure("write", accounts.clone(), lifetime.clone()));
+        sources.accounts.measure(&lifetime);
         lifetime.spawn(invalidation::keep_in_step(
             cache.clone(),
             nats.clone(),
+            lifetime.clone(),
+        ));
+        let live = Live::new(&settings.streams);
+        lifetime.spawn(live.clone().follow(
+            nats.clone(),
+            sessions.revocations().clone(),
             lifetime.clone(),
         ));
         let follow = sessions.revocations().clone().follow(
@@ -210,6 +216,7 @@ impl AppState {
             sources,
             cache,
             screens,
+            live,
             cursors: Cursors::new(&master),
             tokens,
             sign_in,
@@ -228,6 +235,11 @@ impl AppState {
             clock,
             settings,
         })))
+    }
+
+    /// A user's data was changed just now: nobody goes on with what was kept of it.
+    pub async fn changed(&self, user_id: Uuid) {
+        self.cache.invalidate(Invalidate::User(user_id)).await;
     }
 
     /// The routes with everything around them.
@@ -266,56 +278,4 @@ pub(crate) fn with_stores(readiness: Readiness, accounts: &PgPool, nats: &Nats) 
             let nats = nats.clone();
             async move { nats.check() }
         })
-}
-
-/// The configured keys. A developer who has none gets some of their own, with
-/// the public ones beside them in `public.json`.
-pub(crate) fn key_file(settings: &Settings, now: DateTime<Utc>) -> anyhow::Result<KeyFile> {
-    const VARIABLE: &str = "BFF_TOKENS__KEYS_FILE";
-    let file = &settings.tokens.keys_file;
-    if settings.environment == EnvironmentKind::Development && !file.exists() {
-        tracing::warn!(file = %file.display(), "no key file: making one");
-        let mut keys = KeyFile::default();
-        keys.generate(now, TimeDelta::days(365))?;
-        keys.write(file, Some(&file.with_file_name("public.json")))?;
-    }
-    let keys = KeyFile::read(file).with_context(|| {
-        format!("{VARIABLE}: no keys to sign tokens with; `bff keys generate` makes them")
-    })?;
-    let signs = keys
-        .states(now, settings.tokens.lifetime_s.delta())
-        .contains(&KeyState::Signs);
-    anyhow::ensure!(
-        signs,
-        "{VARIABLE}: none of the keys in {} signs now; `bff keys rotate` makes one that does",
-        file.display()
-    );
-    Ok(keys)
-}
-
-/// The configured master key. A developer who has none gets one that is the
-/// same for all and protects nothing.
-pub(crate) fn master_key(settings: &Settings) -> anyhow::Result<MasterKey> {
-    const VARIABLE: &str = "BFF_SECRETS__MASTER_KEY";
-    let secret = &settings.secrets.master_key;
-    if secret.is_empty() && settings.environment == EnvironmentKind::Development {
-        tracing::warn!("{VARIABLE} isn't set: using a key that everyone knows");
-        return Ok(MasterKey::of_nobody());
-    }
-    MasterKey::from_base64(secret).context(VARIABLE)
-}
-
-/// The client of every outgoing call but those to the orders service.
-pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that builds the client"
-    )]
-    let client = reqwest::Client::builder()
-        .connect_timeout(Duration::from_secs(2))
-        .timeout(Duration::from_secs(10))
-        .redirect(reqwest::redirect::Policy::none())
-        .pool_max_idle_per_host(8)
-        .build()?;
-    Ok(client)
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cache::CacheSettings,
-    events::{ledger::LedgerSettings, settings::EventSettings},
+    events::{ledger::LedgerSettings, live::StreamSettings, settings::EventSettings},
     identity::{
         oauth::settings::OAuthSettings,
         settings::{CodeSettings, LifeSettings, PasswordSettings, SessionSettings},
@@ -90,6 +90,8 @@ pub struct Settings {
     pub ledger: LedgerSettings,
     /// How long events are remembered.
     pub events: EventSettings,
+    /// Streams of a user's own changes.
+    pub streams: StreamSettings,
     /// Logs and traces.
     pub telemetry: TelemetrySettings,
 }
@@ -125,8 +127,28 @@ impl Default for Settings {
             sms: SmsSettings::default(),
             ledger: LedgerSettings::default(),
             events: EventSettings::default(),
+            streams: StreamSettings::default(),
             telemetry: TelemetrySettings::default(),
         }
+    }
+}
+
+impl Settings {
+    /// Looks for what no setting tells by itself.
+    ///
+    /// # Errors
+    /// What is wrong, and with which variable.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let sms = self.sms.url.as_ref().map(|url| url.expose().scheme());
+        let costs_money = sms.is_some_and(|scheme| scheme != "file");
+        anyhow::ensure!(
+            self.environment == EnvironmentKind::Development
+                || !costs_money
+                || !self.codes.sms_countries.0.is_empty(),
+            "BFF_CODES__SMS_COUNTRIES: expected the countries that SMS may go to, such as US,GB: \
+             anyone can have one sent, and some numbers earn their owners money"
+        );
+        Ok(())
     }
 }
 
@@ -144,10 +166,13 @@ pub struct HttpSettings {
     pub max_body_bytes: usize,
     /// Connections that may be open at once; more are closed at once.
     pub max_connections: usize,
-    /// Requests that may be in flight at once; more are answered `503 overloaded`.
+    /// Requests that may be in flight at once, or fewer while that makes them
+    /// slower; more are answered `503 overloaded`.
     pub max_in_flight: usize,
     /// How long a client may take to send a request's head, in milliseconds.
     pub header_timeout_ms: Millis,
+    /// How long a client may take to read a part of an answer, in milliseconds.
+    pub write_timeout_ms: Millis,
     /// How long a request may take in all, in milliseconds.
     pub request_timeout_ms: Millis,
     /// After SIGTERM, how long new connections are still taken, in milliseconds:
@@ -167,6 +192,7 @@ impl Default for HttpSettings {
             max_connections: 10_000,
             max_in_flight: 2_000,
             header_timeout_ms: Millis(10_000),
+            write_timeout_ms: Millis(30_000),
             request_timeout_ms: Millis(15_000),
             drain_delay_ms: Millis(2_000),
             drain_limit_ms: Millis(20_000),

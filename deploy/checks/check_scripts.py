@@ -10,7 +10,7 @@ PATHS = re.compile(r"\$(?:\{?api\}?|\{?ops\}?|\(reachable \"\$1\"\))(/[a-z0-9/.-
 
 
 def scripts() -> list:
-    files = tree.tracked("deploy/local", ".ci")
+    files = tree.tracked("deploy/local", "deploy/nginx", ".ci")
     return [f for f in files if f.suffix == ".sh" or f.read_text().startswith("#!/usr/bin/env bash")]
 
 

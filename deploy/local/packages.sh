@@ -67,7 +67,7 @@ install_packages() (
 	if [[ -d /run/systemd/system ]]; then
 		for package in "$@"; do
 			case $package in
-			postgresql | redis-server | nats-server)
+			postgresql | redis-server | nats-server | nginx)
 				as_root systemctl disable --quiet "$package" || true
 				;;
 			esac

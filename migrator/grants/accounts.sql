@@ -18,8 +18,8 @@ REVOKE ALL ON SCHEMA public FROM PUBLIC, accounts_app;
 GRANT USAGE ON SCHEMA public TO accounts_app;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, accounts_app;
 
--- Written with the work, marked when published, swept later.
-GRANT SELECT, INSERT, UPDATE (published_at), DELETE ON outbox TO accounts_app;
+-- Written with the work, marked when published or put off, swept later.
+GRANT SELECT, INSERT, UPDATE (published_at, attempts, next_attempt_at), DELETE ON outbox TO accounts_app;
 GRANT SELECT, INSERT, DELETE ON inbox TO accounts_app;
 
 -- Users are never deleted, only emptied.

@@ -18,8 +18,8 @@ REVOKE ALL ON SCHEMA public FROM PUBLIC, orders_app;
 GRANT USAGE ON SCHEMA public TO orders_app;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, orders_app;
 
--- Written with the work, marked when published, swept later.
-GRANT SELECT, INSERT, UPDATE (published_at), DELETE ON outbox TO orders_app;
+-- Written with the work, marked when published or put off, swept later.
+GRANT SELECT, INSERT, UPDATE (published_at, attempts, next_attempt_at), DELETE ON outbox TO orders_app;
 GRANT SELECT, INSERT, DELETE ON inbox TO orders_app;
 
 -- Given by the migrations, read only.

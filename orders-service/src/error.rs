@@ -10,8 +10,10 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 /// The domain of every reason.
 const DOMAIN: &str = "orders.portico";
 
-/// When to come back to something that is away or overloaded.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// When to come back to something that is away or overloaded. A dead connection
+/// is replaced and a burst of calls is over by then, and a caller with a second
+/// for all of it has time for another try; what lasts longer opens its circuit.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]

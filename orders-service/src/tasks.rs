@@ -1,7 +1,7 @@
 //! What runs beside the calls.
 
 use chrono::TimeDelta;
-use platform::{clock::SharedClock, shutdown::Lifetime};
+use platform::{clock::SharedClock, postgres::measure, shutdown::Lifetime};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::{
@@ -22,6 +22,8 @@ pub fn spawn(
 ) {
     let (watched, life) = (database.clone(), lifetime.clone());
     lifetime.spawn(async move { watched.watch(&life).await });
+    let pool = database.pool().clone();
+    lifetime.spawn(measure("orders", pool, lifetime.clone()));
     lifetime.spawn(follow_keys(
         settings.tokens.clone(),
         tokens.clone(),

@@ -3,7 +3,7 @@
 //! happen once.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgExecutor, PgPool};
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 /// Rows that one sweeping statement deletes.
@@ -30,28 +30,25 @@ pub async fn first_time(
     Ok(done.rows_affected() == 1)
 }
 
-/// Forgets what was received before an instant. Keep longer than the streams
-/// keep their events, or an old one that is delivered again is done again.
-/// Returns how many rows went.
+/// Forgets some of what was received before an instant. Keep longer than the
+/// streams keep their events, or an old one that is delivered again is done
+/// again. Returns whether there may be more.
 ///
 /// # Errors
 /// When the database refuses or is away.
-pub async fn sweep(pool: &PgPool, before: DateTime<Utc>) -> Result<u64, sqlx::Error> {
-    let mut swept = 0;
-    loop {
-        let done = sqlx::query!(
-            "DELETE FROM inbox WHERE (consumer, event_id) IN (
-                 SELECT consumer, event_id FROM inbox WHERE received_at < $1
-                 ORDER BY received_at LIMIT $2)",
-            before,
-            SWEEP,
-        )
-        .execute(pool)
-        .await?
-        .rows_affected();
-        swept += done;
-        if done < SWEEP.cast_unsigned() {
-            return Ok(swept);
-        }
-    }
+pub async fn sweep(
+    executor: impl PgExecutor<'_>,
+    before: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let swept = sqlx::query!(
+        "DELETE FROM inbox WHERE (consumer, event_id) IN (
+             SELECT consumer, event_id FROM inbox WHERE received_at < $1
+             ORDER BY received_at LIMIT $2)",
+        before,
+        SWEEP,
+    )
+    .execute(executor)
+    .await?
+    .rows_affected();
+    Ok(swept == SWEEP.cast_unsigned())
 }

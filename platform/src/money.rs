@@ -44,6 +44,9 @@ pub enum MoneyError {
         /// The currency on the right.
         right: Currency,
     },
+    /// Nobody to allocate an amount to.
+    #[error("there is no weight to allocate by")]
+    NoWeight,
     /// No currency that the program knows.
     #[error(transparent)]
     Currency(#[from] UnknownCurrency),
@@ -162,6 +165,44 @@ impl Money {
         Self::new(amount, self.currency)
     }
 
+    /// Splits the amount by weights, so that the shares sum up to it. Each is
+    /// within one minor unit of its exact part; what rounding down leaves goes to
+    /// the largest remainders, of equal ones to the first.
+    ///
+    /// # Errors
+    /// [`MoneyError::NoWeight`], when there is nobody to take it: all weights are
+    /// zero, or there is none.
+    pub fn allocate(self, weights: &[u32]) -> Result<Vec<Self>, MoneyError> {
+        let total: i128 = weights.iter().copied().map(i128::from).sum();
+        if total == 0 {
+            return Err(MoneyError::NoWeight);
+        }
+        // Below 10^18 by LIMIT, so that no product with a weight overflows.
+        let (units, sign) = (
+            self.amount.mantissa().abs(),
+            self.amount.mantissa().signum(),
+        );
+        let exact = |weight: &u32| units * i128::from(*weight);
+        let mut shares: Vec<i128> = weights.iter().map(|weight| exact(weight) / total).collect();
+        let mut by_remainder: Vec<usize> = (0..weights.len()).collect();
+        by_remainder.sort_by_key(|place| std::cmp::Reverse(exact(&weights[*place]) % total));
+        let left = units - shares.iter().sum::<i128>();
+        let more = usize::try_from(left).expect("less than a unit for each weight");
+        for place in &by_remainder[..more] {
+            shares[*place] += 1;
+        }
+        let scale = self.currency.minor_units();
+        let shares = shares.into_iter();
+        shares
+            .map(|share| {
+                Self::new(
+                    Decimal::from_i128_with_scale(sign * share, scale),
+                    self.currency,
+                )
+            })
+            .collect()
+    }
+
     fn same_currency(self, other: Self) -> Result<(), MoneyError> {
         if self.currency == other.currency {
             return Ok(());
@@ -203,65 +244,5 @@ impl<'de> Deserialize<'de> for Money {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn currencies() -> impl Strategy<Value = Currency> {
-        prop::sample::select(Currency::ALL.to_vec())
-    }
-
-    #[test]
-    fn the_limit_is_that_of_the_databases() {
-        assert_eq!(LIMIT, Decimal::from_scientific("1e15").unwrap());
-    }
-
-    #[test]
-    fn what_is_no_exact_amount_is_refused() {
-        let usd = |text: &str| Money::parse(text, Currency::Usd).unwrap_err();
-        for text in [
-            "", "-", ".", "NaN", "Infinity", "1e3", "+1.00", " 1.00", "1,00", "١.00",
-        ] {
-            assert_eq!(usd(text), MoneyError::NotDecimal, "{text:?}");
-        }
-        for text in ["1", "1.0", "0.001", "1."] {
-            assert!(
-                matches!(usd(text), MoneyError::MinorUnits { .. }),
-                "{text:?}"
-            );
-        }
-        assert_eq!(usd("1000000000000000.00"), MoneyError::TooLarge);
-        assert_eq!(usd(&format!("{}.00", "9".repeat(40))), MoneyError::TooLarge);
-        assert!(Money::parse("1.5", Currency::Jpy).is_err());
-        assert_eq!(
-            Money::parse("-0.00", Currency::Usd).unwrap(),
-            Money::zero(Currency::Usd)
-        );
-        assert_eq!(
-            Money::parse("-0.00", Currency::Usd).unwrap().to_string(),
-            "0.00 USD"
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn every_amount_survives_text_json_and_minor_units(
-            minor in -99_999_999_999_999_999_i64..=99_999_999_999_999_999,
-            currency in currencies(),
-        ) {
-            let Ok(money) = Money::from_minor(minor, currency) else { return Ok(()) };
-            prop_assert_eq!(money.minor().unwrap(), minor);
-            prop_assert_eq!(Money::parse(&money.amount().to_string(), currency).unwrap(), money);
-            let json = serde_json::to_string(&money).unwrap();
-            prop_assert_eq!(serde_json::from_str::<Money>(&json).unwrap(), money);
-        }
-
-        #[test]
-        fn sums_and_differences_undo_each_other(a in -1_000_000_000_i64..1_000_000_000, b in -1_000_000_000_i64..1_000_000_000, currency in currencies()) {
-            let a = Money::from_minor(a, currency).unwrap();
-            let b = Money::from_minor(b, currency).unwrap();
-            prop_assert_eq!(a.plus(b).unwrap().minus(b).unwrap(), a);
-        }
-    }
-}
+#[path = "money_tests.rs"]
+mod tests;

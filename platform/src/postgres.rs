@@ -1,14 +1,24 @@
 //! Connections to PostgreSQL.
 
-use std::{str::FromStr as _, time::Duration};
+use std::{
+    str::FromStr as _,
+    time::{Duration, Instant},
+};
 
+use metrics::gauge;
 use serde::{Deserialize, Serialize};
 use sqlx::{
     ConnectOptions as _, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::config::{Millis, ServerUrl};
+use crate::{
+    config::{Millis, ServerUrl},
+    shutdown::Lifetime,
+};
+
+/// How often pools are measured.
+const MEASURE: Duration = Duration::from_secs(2);
 
 /// Settings of one database.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -78,48 +88,91 @@ impl Default for PostgresSettings {
     }
 }
 
-/// Whether the server didn't answer, as opposed to having refused: the work
-/// may be tried again later, or its outcome is unknown.
+/// Shows in the metrics, until the process ends, how many connections of a pool
+/// there are, and how long one is waited for. The pool doesn't tell who waits:
+/// this waits, too, now and then.
+pub async fn measure(name: &'static str, pool: PgPool, lifetime: Lifetime) {
+    let connections = |state| gauge!("postgres_pool_connections", "pool" => name, "state" => state);
+    let (idle, in_use) = (connections("idle"), connections("in_use"));
+    let wait = gauge!("postgres_pool_wait_seconds", "pool" => name);
+    let mut tick = tokio::time::interval(MEASURE);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = lifetime.stopping() => return,
+        }
+        let all = f64::from(pool.size());
+        let unused = u32::try_from(pool.num_idle()).map_or(all, f64::from);
+        idle.set(unused);
+        in_use.set((all - unused).max(0.0));
+        let asked = Instant::now();
+        tokio::select! {
+            // After the longest time that anyone waits it's over, with or without.
+            connection = pool.acquire() => drop(connection),
+            () = lifetime.stopping() => return,
+        }
+        wait.set(asked.elapsed().as_secs_f64());
+    }
+}
+
+/// Whether the server didn't answer or was busy with others, as opposed to
+/// having refused: the work may be tried again later, or its outcome is unknown.
 #[must_use]
 pub fn is_unavailable(error: &sqlx::Error) -> bool {
+    is_down(error) || is_conflict(error) || has_code(error, &["55P03"])
+}
+
+/// Whether the server didn't answer, or can do nothing for anyone now.
+#[must_use]
+pub fn is_down(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
-        // 08 connection, 57P admin shutdown, crash, starting up, 53 no resources.
-        sqlx::Error::Database(db) => db.code().is_some_and(|code| {
-            code.starts_with("08") || code.starts_with("57P") || code.starts_with("53")
-        }),
-        _ => false,
+        // Connection; admin shutdown, crash, starting up; no resources.
+        error => has_code(error, &["08", "57P", "53"]),
     }
 }
 
-/// Whether the server stopped the statement at its time limit (57014) or the
-/// limit on waiting for a lock (55P03).
+/// Whether the server stopped the statement at its time limit.
 #[must_use]
 pub fn is_timeout(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(db)
-        if db.code().is_some_and(|code| code == "57014" || code == "55P03"))
+    has_code(error, &["57014"])
+}
+
+/// Whether a value was of the right type and still none that the server can
+/// take: whoever sent it is at fault, and the server is well.
+#[must_use]
+pub fn is_bad_value(error: &sqlx::Error) -> bool {
+    has_code(error, &["22"])
 }
 
 /// Whether the server gave a transaction up in favour of another one
-/// (serialization 40001, deadlock 40P01): nothing of it was done, and the same
-/// again may well succeed.
+/// (serialization, deadlock): nothing of it was done, and the same again may
+/// well succeed. A lock that is waited for too long (55P03) isn't worth another
+/// try at once.
 #[must_use]
 pub fn is_conflict(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(db)
-        if db.code().is_some_and(|code| code == "40001" || code == "40P01"))
+    has_code(error, &["40001", "40P01"])
+}
+
+/// The constraint that the server refused a statement by, if that is why.
+#[must_use]
+pub fn constraint(error: &sqlx::Error) -> Option<&str> {
+    error.as_database_error()?.constraint()
 }
 
 /// Whether the connection was dead when it was used: a read may be tried once
 /// more on another one.
 #[must_use]
 pub fn is_dead_connection(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(db) => db.code().is_some_and(|code| code.starts_with("57P")),
-        _ => false,
-    }
+    matches!(error, sqlx::Error::Io(_)) || has_code(error, &["57P"])
+}
+
+/// Whether the server answered with one of these SQLSTATEs, or one that begins so.
+fn has_code(error: &sqlx::Error, beginnings: &[&str]) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| beginnings.iter().any(|begin| code.starts_with(begin)))
 }

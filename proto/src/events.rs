@@ -52,7 +52,8 @@ events! {
         /// The user.
         user_id: Uuid,
     }
-    /// A user asked to be deleted: they don't come back.
+    /// A user asked to be deleted, or didn't come back in time: they don't come back
+    /// by themselves.
     UserDeletionRequested = "evt.accounts.user.deletion_requested.v1", of user_id {
         /// The user.
         user_id: Uuid,

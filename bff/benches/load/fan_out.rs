@@ -2,13 +2,16 @@
 //! nothing else. The same statements, the same calls and the same connections
 //! as the edge's; no token check, limits, deadlines, breakers, cache, metrics,
 //! logs or partial answers.
+//!
+//! Beside it a bare refresh: the same call to Redis and the same signature, and
+//! nothing around them.
 
 use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
     extract::{Path, State},
-    routing::get,
+    routing::{get, post},
 };
 use bff::{
     accounts::{
@@ -17,7 +20,9 @@ use bff::{
     },
     identity::{
         Caller, Role,
-        keys::{KeyFile, KeyRing},
+        keys::{KeyFile, KeyRing, MasterKey},
+        session::Sessions,
+        settings::SessionSettings,
         token::Tokens,
     },
     upstream::{
@@ -27,12 +32,18 @@ use bff::{
 };
 use chrono::TimeDelta;
 use http::StatusCode;
-use platform::{clock::SystemClock, config::ServerUrl, postgres::PostgresSettings};
+use platform::{
+    clock::{SharedClock, SystemClock},
+    config::{Secret, ServerUrl},
+    nats::{Nats, NatsSettings},
+    postgres::PostgresSettings,
+    redis::{Redis, RedisSettings},
+};
 use proto::orders::v1::{
     ListOrdersRequest, ListRecommendationsRequest, catalog_service_client::CatalogServiceClient,
     order_service_client::OrderServiceClient,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tonic::{
@@ -40,6 +51,8 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 use uuid::Uuid;
+
+use super::settings::MASTER_KEY;
 
 const LIMIT: Duration = Duration::from_millis(800);
 
@@ -49,6 +62,8 @@ pub(crate) struct Arguments {
     pub(crate) accounts: ServerUrl,
     pub(crate) orders: String,
     pub(crate) keys: PathBuf,
+    pub(crate) redis: ServerUrl,
+    pub(crate) nats: ServerUrl,
 }
 
 #[derive(Clone)]
@@ -57,6 +72,7 @@ struct Clients {
     catalog: CatalogServiceClient<Channel>,
     orders: OrderServiceClient<Channel>,
     tokens: Tokens,
+    sessions: Sessions,
 }
 
 #[derive(Serialize)]
@@ -98,7 +114,25 @@ const LIVE: Part = Part {
 pub(crate) async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     let channel = Endpoint::from_shared(arguments.orders)?.connect_lazy();
     let keys = KeyRing::new(&KeyFile::read(&arguments.keys)?)?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let tokens = Tokens::new(keys, clock.clone(), TimeDelta::minutes(5));
+    let redis = RedisSettings {
+        url: arguments.redis,
+        ..RedisSettings::default()
+    };
+    let nats = NatsSettings {
+        url: arguments.nats,
+        ..NatsSettings::default()
+    };
     let clients = Clients {
+        sessions: Sessions::new(
+            Redis::new(&redis)?,
+            Nats::connect(&nats, "bare").await?,
+            clock,
+            SessionSettings::default(),
+            tokens.clone(),
+            &MasterKey::from_base64(&Secret::new(MASTER_KEY))?,
+        ),
         accounts: PostgresSettings {
             max_connections: AccountsSettings::default().max_connections,
             ..PostgresSettings::at(arguments.accounts)
@@ -106,10 +140,11 @@ pub(crate) async fn serve(arguments: Arguments) -> anyhow::Result<()> {
         .pool("fan-out")?,
         catalog: CatalogServiceClient::new(channel.clone()),
         orders: OrderServiceClient::new(channel),
-        tokens: Tokens::new(keys, Arc::new(SystemClock), TimeDelta::minutes(5)),
+        tokens,
     };
     let router = Router::new()
         .route("/home/{user_id}", get(home))
+        .route("/v1/auth/refresh", post(refresh))
         .with_state(clients);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port)).await?;
     Ok(axum::serve(listener, router).await?)
@@ -156,6 +191,29 @@ async fn home(
             recommendations: LIVE,
         },
         complete: true,
+    }))
+}
+
+#[derive(Deserialize)]
+struct Refresh {
+    refresh_token: String,
+}
+
+#[derive(Serialize)]
+struct Refreshed {
+    access_token: String,
+    refresh_token: String,
+}
+
+async fn refresh(
+    State(clients): State<Clients>,
+    Json(body): Json<Refresh>,
+) -> Result<Json<Refreshed>, StatusCode> {
+    let pair = clients.sessions.refresh(&body.refresh_token).await;
+    let pair = pair.map_err(failed)?;
+    Ok(Json(Refreshed {
+        access_token: pair.access_token,
+        refresh_token: pair.refresh_token,
     }))
 }
 

@@ -18,6 +18,7 @@ mod report;
 mod settings;
 mod sign_ins;
 mod stand;
+mod streams;
 mod tokens;
 mod transfers;
 mod users;
@@ -57,7 +58,7 @@ enum Role {
     #[command(hide = true)]
     Floor { port: u16, body: PathBuf },
     #[command(hide = true)]
-    FanOut(fan_out::Arguments),
+    FanOut(Box<fan_out::Arguments>),
     #[command(hide = true)]
     Orders,
 }
@@ -77,7 +78,7 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async {
         match arguments.role.clone() {
             Some(Role::Floor { port, body }) => floor::serve(port, &body).await,
-            Some(Role::FanOut(arguments)) => fan_out::serve(arguments).await,
+            Some(Role::FanOut(arguments)) => fan_out::serve(*arguments).await,
             Some(Role::Orders) => orders::serve().await,
             None => plan::run(&arguments).await,
         }

@@ -10,6 +10,7 @@ use super::{
     report,
     sign_ins::{self, SignIns},
     stand::{HOME, Stand},
+    streams::{self, Streams},
     tokens,
     transfers::{self, Transfers},
     users::{Person, User},
@@ -27,12 +28,16 @@ pub(crate) enum Subject {
     HomeUncached,
     NotModified,
     Item,
+    ItemByToken,
+    ItemByCookie,
+    BareRefresh,
     Refresh,
     HomeWithoutOrders,
 }
 
 use Subject::{
-    FanOut, Floor, HomeCached, HomeUncached, HomeWithoutOrders, Item, NotModified, Refresh,
+    BareRefresh, FanOut, Floor, HomeCached, HomeUncached, HomeWithoutOrders, Item, ItemByCookie,
+    ItemByToken, NotModified, Refresh,
 };
 
 impl Subject {
@@ -44,6 +49,9 @@ impl Subject {
             Self::HomeUncached => "home, uncached",
             Self::NotModified => "home, 304",
             Self::Item => "item, signed out",
+            Self::ItemByToken => "item, by token",
+            Self::ItemByCookie => "item, by cookie",
+            Self::BareRefresh => "a bare refresh",
             Self::Refresh => "refresh",
             Self::HomeWithoutOrders => "home, uncached, orders killed",
         }
@@ -54,6 +62,7 @@ impl Subject {
         match self {
             Self::HomeCached => Some((Floor, Some(0.60))),
             Self::HomeUncached => Some((FanOut, Some(0.75))),
+            Self::Refresh => Some((BareRefresh, Some(0.70))),
             Self::NotModified | Self::Item => Some((Floor, None)),
             _ => None,
         }
@@ -62,7 +71,7 @@ impl Subject {
     fn process(self, stand: &Stand) -> &Process {
         match self {
             Self::Floor => &stand.floor,
-            Self::FanOut => &stand.fan_out,
+            Self::FanOut | Self::BareRefresh => &stand.fan_out,
             Self::HomeUncached | Self::HomeWithoutOrders => &stand.uncached,
             _ => &stand.cached,
         }
@@ -82,7 +91,12 @@ impl Subject {
             Self::Floor => get("/", &[signed_in]),
             Self::FanOut => get(&format!("/home/{}", user.id), &[signed_in]),
             Self::Item => get(&format!("/v1/items/{}", stand.item), &[]),
-            Self::Refresh => {
+            Self::ItemByToken => get(&format!("/v1/items/{}", stand.item), &[signed_in]),
+            Self::ItemByCookie => {
+                let cookie = other.cookie(stand.cached.address).await?;
+                get(&format!("/v1/items/{}", stand.item), &[("cookie", &cookie)])
+            }
+            Self::Refresh | Self::BareRefresh => {
                 let pair = other.sign_in(stand.cached.address).await?;
                 return Ok(Script::Refresh(pair.refresh));
             }
@@ -122,10 +136,11 @@ pub(crate) struct Finding {
 pub(crate) struct Findings {
     pub(crate) subjects: Vec<Finding>,
     pub(crate) verification: tokens::Verification,
-    /// Of these three, those that were asked for.
+    /// Of these four, those that were asked for.
     pub(crate) sign_ins: Option<SignIns>,
     pub(crate) transfers: Option<Transfers>,
     pub(crate) history: Option<History>,
+    pub(crate) streams: Option<Streams>,
     /// Of the edge with its cache, in bytes.
     pub(crate) idle_memory: u64,
     pub(crate) peak_memory: u64,
@@ -145,6 +160,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         HomeUncached,
         NotModified,
         Item,
+        ItemByToken,
+        ItemByCookie,
+        BareRefresh,
         Refresh,
     ];
     let alive: Vec<Subject> = alive.into_iter().filter(wanted).collect();
@@ -157,6 +175,10 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let transfers = match named("transfers") {
         true => Some(transfers::measure(&stand, rounds, time).await?),
+        false => None,
+    };
+    let streams = match named("streams") {
+        true => Some(streams::measure(&stand).await?),
         false => None,
     };
     let peak_memory = stand.cached.memory()?.peak;
@@ -176,6 +198,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         sign_ins,
         transfers,
         history,
+        streams,
         idle_memory: stand.idle_memory,
         peak_memory,
         home_bytes: stand.home_bytes,

@@ -9,6 +9,7 @@ use super::{
     history::History,
     plan::{Finding, Findings, Subject},
     sign_ins::SignIns,
+    streams::Streams,
     transfers::Transfers,
 };
 
@@ -97,9 +98,11 @@ fn targets(findings: &Findings) -> Vec<String> {
         ))
     }));
 
+    lines.extend(signed_in(&findings.subjects));
     lines.extend(findings.sign_ins.iter().flat_map(sign_ins));
     lines.extend(findings.transfers.iter().flat_map(Transfers::rows));
     lines.extend(findings.history.iter().flat_map(History::rows));
+    lines.extend(findings.streams.iter().flat_map(Streams::rows));
 
     let known = findings.verification.again;
     lines.push(row(
@@ -118,6 +121,31 @@ fn targets(findings: &Findings) -> Vec<String> {
     lines.push(memory("memory, idle", findings.idle_memory, 64));
     lines.push(memory("memory, at most", findings.peak_memory, 256));
     lines
+}
+
+/// What it costs to know whom a request is from.
+fn signed_in(subjects: &[Finding]) -> Vec<String> {
+    let Some(nobody) = of(subjects, Subject::Item) else {
+        return Vec::new();
+    };
+    let more = |subject, what: &str, most: Option<f64>| {
+        let rounds = of(subjects, subject)?.throughput.iter();
+        let rounds = rounds.zip(&nobody.throughput);
+        let micros = median(rounds.map(|(by, nobody)| by.cpu_micros - nobody.cpu_micros));
+        Some(row(
+            &format!("CPU of {what}, more than signed out"),
+            &most.map_or("–".into(), |most| format!("≤ {most:.0} µs")),
+            &format!("{micros:.1} µs"),
+            most.map(|most| micros <= most),
+        ))
+    };
+    [
+        more(Subject::ItemByToken, "a token seen before", Some(5.0)),
+        more(Subject::ItemByCookie, "a cookie seen within a second", None),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn sign_ins(SignIns { rounds }: &SignIns) -> [String; 2] {
@@ -149,7 +177,7 @@ fn sign_ins(SignIns { rounds }: &SignIns) -> [String; 2] {
     ]
 }
 
-fn memory(what: &str, bytes: u64, most: u64) -> String {
+pub(crate) fn memory(what: &str, bytes: u64, most: u64) -> String {
     let mebibyte = 1024 * 1024;
     row(
         what,

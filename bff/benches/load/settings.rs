@@ -67,6 +67,7 @@ impl Surroundings<'_> {
             ("BFF_ENVIRONMENT", "development".into()),
             ("BFF_TELEMETRY__LOG_FILTER", "warn".into()),
             ("BFF_CACHE__ENABLED", cached.to_string()),
+            ("BFF_STREAMS__MAX_PER_USER", "1000".into()),
         ]);
         variables.extend(limits()?);
         Ok(variables)
@@ -74,7 +75,7 @@ impl Surroundings<'_> {
 }
 
 /// 32 bytes that keep no secret.
-const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub(crate) const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Every limit on requests, as high as it goes: nobody is to be refused here,
 /// but everybody is counted.

@@ -30,6 +30,8 @@ pub(crate) struct Stand {
     pub(crate) orders: Process,
     pub(crate) cached: Process,
     pub(crate) uncached: Process,
+    /// An edge that has streams to keep open and nothing else to do.
+    pub(crate) streaming: Process,
     pub(crate) people: People,
     pub(crate) accounts: Database,
     /// An item that is in the catalogue.
@@ -71,6 +73,7 @@ impl Stand {
             .start("orders", address, command, &around.of_orders()?)
             .await?;
         let cached = starter.edge("cached", &around, true).await?;
+        let streaming = starter.edge("streaming", &around, true).await?;
         let uncached = starter.edge("uncached", &around, false).await?;
         let idle_memory = cached.memory()?.now;
 
@@ -94,7 +97,9 @@ impl Stand {
             .arg(address.port().to_string())
             .arg(accounts.url_as("accounts_app").expose().as_str())
             .arg(format!("http://{}", around.orders_address))
-            .arg(&keys);
+            .arg(&keys)
+            .arg(redis.url().expose().as_str())
+            .arg(nats.url().expose().as_str());
         let fan_out = starter.start("fan-out", address, command, &[]).await?;
 
         Ok(Self {
@@ -103,6 +108,7 @@ impl Stand {
             orders: orders_service,
             cached,
             uncached,
+            streaming,
             people,
             accounts: accounts.clone(),
             item: any_item(&orders).await?,

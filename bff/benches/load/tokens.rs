@@ -30,11 +30,12 @@ pub(crate) fn measure() -> anyhow::Result<Verification> {
     let keys = KeyRing::new(&file)?;
     let tokens = Tokens::new(keys, Arc::new(SystemClock), TimeDelta::minutes(5));
     let texts = (0..TOKENS).map(|number| {
-        tokens.for_client(&Caller {
+        let caller = Caller {
             user_id: Uuid::from_u128(number),
             session_id: Uuid::from_u128(number),
             role: Role::Customer,
-        })
+        };
+        tokens.for_client(&caller, tokens.lifetime())
     });
     let texts: Vec<String> = texts.collect::<Result<_, _>>()?;
 

@@ -5,7 +5,10 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use platform::testing::Database;
+use platform::{
+    clock::{Clock as _, SystemClock},
+    testing::Database,
+};
 use sqlx::{Connection as _, PgConnection};
 use tokio::process::Command;
 use uuid::Uuid;
@@ -94,7 +97,11 @@ async fn prepare(stand: &Stand) -> anyhow::Result<Vec<Uuid>> {
         query.execute(&mut database).await?;
     }
     let deposited: Vec<String> = sqlx::query_scalar(
-        "SELECT verdict FROM bench_people, transfer_post(
+        "SELECT verdict FROM (
+             SELECT user_id, account_id FROM bench_people
+             UNION ALL
+             SELECT user_id, id FROM accounts WHERE id::text LIKE 'a0000000-0000-7000-8000-%') AS payers,
+         transfer_post(
              user_id, 'bench', sha256('a deposit'), bench_id(), NULL, account_id,
              1000000000, 'USD', NULL, now(), bench_id(), NULL)",
     )
@@ -154,6 +161,8 @@ async fn pgbench(
         .arg(format!("--time={}", time.as_secs().max(1)))
         .arg(format!("--define=people={people}"))
         .arg(format!("--define=hot={hot}"))
+        // From which the ids of a run count on.
+        .arg(format!("--define=now={}", SystemClock.now_ms()))
         .arg(format!("--file={}", scripts.join(script).display()))
         .arg(url.expose().as_str())
         .output()

@@ -62,6 +62,17 @@ impl Person {
         post("/v1/auth/login", &body)
     }
 
+    /// Signs them in for a cookie, as it is to be sent.
+    pub(crate) async fn cookie(&self, edge: SocketAddr) -> anyhow::Result<String> {
+        let body = json!({ "identifier": self.email, "password": PASSWORD, "mode": "cookie" });
+        let script = Script::Same(post("/v1/auth/login", &body));
+        let mut visitor = Visitor::connect(edge, script).await?;
+        let answer = visitor.ask().await?;
+        let cookie = answer.header("set-cookie").context("a cookie")?;
+        let pair = cookie.split(';').next().context("a pair")?;
+        Ok(pair.to_owned())
+    }
+
     /// Signs them in.
     pub(crate) async fn sign_in(&self, edge: SocketAddr) -> anyhow::Result<Pair> {
         let mut visitor = Visitor::connect(edge, Script::Same(self.login())).await?;

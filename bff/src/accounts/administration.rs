@@ -10,7 +10,7 @@ use super::{
     credentials::UserStatus,
     users::{instant, optional_instant},
 };
-use crate::identity::Role;
+use crate::identity::{Role, identifier::Identifier};
 
 /// A user, as administrators see them.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -71,6 +71,24 @@ pub async fn find(executor: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Optio
         id,
     )
     .fetch_optional(executor)
+    .await
+}
+
+/// Finds deleted users who had this identifier and aren't erased yet: there may be
+/// several, since it was free for others.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn deleted(
+    executor: impl PgExecutor<'_>,
+    identifier: &Identifier,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "SELECT id FROM users
+         WHERE status = 'deleted' AND $1 IN (username_canonical, email_canonical, phone) ORDER BY id",
+        identifier.canonical(),
+    )
+    .fetch_all(executor)
     .await
 }
 

@@ -3,9 +3,15 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
-use sqlx::{PgExecutor, PgPool};
+use platform::clock::Clock;
+use serde_json::{Value, json};
+use sqlx::PgExecutor;
 use uuid::Uuid;
+
+use crate::identity::{
+    identifier::{Address, Email},
+    session::Device,
+};
 
 /// What is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +38,10 @@ pub enum AuditEvent {
     Deactivated,
     /// Someone came back.
     Reactivated,
-    /// Someone asked to be deleted.
+    /// Someone asked to be deleted, or didn't come back in time.
     DeletionRequested,
+    /// Someone who was deleted came back before they were erased.
+    Restored,
     /// What was known of someone was erased.
     Erased,
     /// Someone took a copy of what is known of them.
@@ -48,6 +56,8 @@ pub enum AuditEvent {
     PasswordChanged,
     /// A password was replaced by means of a code.
     PasswordReset,
+    /// A user got another name to sign in with, or gave it up.
+    UsernameChanged,
     /// A user got another address or phone number.
     AddressAdded,
     /// A user gave one up.
@@ -56,6 +66,8 @@ pub enum AuditEvent {
     IdentityLinked,
     /// A provider was removed from them.
     IdentityUnlinked,
+    /// Money was brought into an account from the world.
+    DepositMade,
     /// An account whose address was never proved lost its ways to sign in to
     /// the one who proved it.
     Disowned,
@@ -78,6 +90,7 @@ impl AuditEvent {
             Self::Deactivated => "user.deactivated",
             Self::Reactivated => "user.reactivated",
             Self::DeletionRequested => "user.deletion_requested",
+            Self::Restored => "user.restored",
             Self::Erased => "user.erased",
             Self::Exported => "user.exported",
             Self::SignedOutEverywhere => "sessions.ended",
@@ -85,10 +98,12 @@ impl AuditEvent {
             Self::StepUpFailed => "session.not_proved",
             Self::PasswordChanged => "password.changed",
             Self::PasswordReset => "password.reset",
+            Self::UsernameChanged => "username.changed",
             Self::AddressAdded => "address.added",
             Self::AddressRemoved => "address.removed",
             Self::IdentityLinked => "identity.linked",
             Self::IdentityUnlinked => "identity.unlinked",
+            Self::DepositMade => "deposit.made",
             Self::Disowned => "account.disowned",
         }
     }
@@ -115,6 +130,34 @@ pub struct AuditEntry {
     pub subject: Option<String>,
     /// More, as a JSON object. Never a secret, code or token.
     pub detail: Value,
+}
+
+impl AuditEntry {
+    /// That this happens now, to a user if one is known.
+    #[must_use]
+    pub fn new(event: AuditEvent, user_id: Option<Uuid>, clock: &dyn Clock) -> Self {
+        Self {
+            id: clock.new_id(),
+            at: clock.now(),
+            event,
+            user_id,
+            session_id: None,
+            ip: None,
+            user_agent: None,
+            subject: None,
+            detail: json!({}),
+        }
+    }
+
+    /// The same by way of this device.
+    #[must_use]
+    pub fn by_way_of(self, device: &Device) -> Self {
+        Self {
+            ip: Some(device.ip),
+            user_agent: Some(device.user_agent.clone()),
+            ..self
+        }
+    }
 }
 
 /// Appends to the trail what a user did, or what was done in their name.
@@ -154,15 +197,51 @@ pub async fn append_by(
     .map(drop)
 }
 
-/// Deletes what was written before an instant. The database deletes nothing
-/// that is younger than 30 days: the trail can't be wiped through this.
+/// Appends what nobody known did with an address: it happened to whoever has
+/// proved that it is theirs, if anyone has. In one statement, which costs the same
+/// either way.
 ///
 /// # Errors
 /// When the store doesn't answer.
-pub async fn sweep(pool: &PgPool, before: DateTime<Utc>) -> sqlx::Result<()> {
-    while sqlx::query_scalar!(r#"SELECT audit_log_sweep($1) AS "more!""#, before)
-        .fetch_one(pool)
-        .await?
-    {}
-    Ok(())
+pub async fn append_about(
+    executor: impl PgExecutor<'_>,
+    entry: &AuditEntry,
+    address: &Address,
+) -> sqlx::Result<()> {
+    let (email, phone) = match address {
+        Address::Email(email) => (Some(Email::canonical(email)), None),
+        Address::Phone(phone) => (None, Some(phone.e164())),
+    };
+    sqlx::query!(
+        "INSERT INTO audit_log (id, at, event, user_id, ip, user_agent, subject, detail)
+         SELECT $1, $2, $3,
+                (SELECT id FROM users WHERE deleted_at IS NULL
+                   AND (email_canonical = $8 AND email_verified_at IS NOT NULL
+                        OR phone = $9 AND phone_verified_at IS NOT NULL)),
+                $4::text::inet, $5, $6, $7",
+        entry.id,
+        entry.at,
+        entry.event.as_str(),
+        entry.ip.map(|ip| ip.to_string()),
+        entry.user_agent,
+        entry.subject,
+        entry.detail,
+        email,
+        phone,
+    )
+    .execute(executor)
+    .await
+    .map(drop)
+}
+
+/// Deletes some of what was written before an instant. Returns whether there may
+/// be more. The database deletes nothing that is younger than 30 days: the trail
+/// can't be wiped through this.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn sweep(executor: impl PgExecutor<'_>, before: DateTime<Utc>) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT audit_log_sweep($1) AS "more!""#, before)
+        .fetch_one(executor)
+        .await
 }

@@ -29,27 +29,11 @@ pub enum UserStatus {
     Erased,
 }
 
-impl UserStatus {
-    /// As it stands in the audit trail.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Blocked => "blocked",
-            Self::Deactivated => "deactivated",
-            Self::Deleted => "deleted",
-            Self::Erased => "erased",
-        }
-    }
-}
-
 /// A user, as far as signing in needs it.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     /// The user.
     pub user_id: Uuid,
-    /// What the user may do.
-    pub role: Role,
     /// Whether the user may sign in.
     pub status: UserStatus,
     /// Until when a deactivated user comes back by signing in.
@@ -86,7 +70,7 @@ pub async fn find(
     };
     sqlx::query_as!(
         Credentials,
-        r#"SELECT u.id AS user_id, u.role AS "role: Role", u.status AS "status: UserStatus",
+        r#"SELECT u.id AS user_id, u.status AS "status: UserStatus",
                   u.return_until, c.password AS "password?"
            FROM users u LEFT JOIN credentials c ON c.user_id = u.id
            WHERE u.deleted_at IS NULL
@@ -224,7 +208,7 @@ pub async fn rehash(
 pub async fn of(executor: impl PgExecutor<'_>, user_id: Uuid) -> sqlx::Result<Option<Credentials>> {
     sqlx::query_as!(
         Credentials,
-        r#"SELECT u.id AS user_id, u.role AS "role: Role", u.status AS "status: UserStatus",
+        r#"SELECT u.id AS user_id, u.status AS "status: UserStatus",
                   u.return_until, c.password AS "password?"
            FROM users u LEFT JOIN credentials c ON c.user_id = u.id
            WHERE u.id = $1 AND u.status = 'active'"#,
@@ -255,8 +239,8 @@ pub async fn sign_in(
                WHERE u.id = $1 AND u.status = 'active' AND c.password = $2
                FOR NO KEY UPDATE OF u FOR SHARE OF c
            ), written AS (
-               INSERT INTO audit_log (id, at, event, user_id, actor_id, ip, user_agent, subject, detail)
-               SELECT $3, $4, $5, id, id, $6::text::inet, $7, $8, $9 FROM proved
+               INSERT INTO audit_log (id, at, event, user_id, actor_id, session_id, ip, user_agent, subject, detail)
+               SELECT $3, $4, $5, id, id, $10, $6::text::inet, $7, $8, $9 FROM proved
            )
            UPDATE users SET last_login_at = $4 FROM proved WHERE users.id = proved.id
            RETURNING users.id, username, full_name, birth_date, role AS "role: Role",
@@ -271,6 +255,7 @@ pub async fn sign_in(
         entry.user_agent,
         entry.subject,
         entry.detail,
+        entry.session_id,
     )
     .fetch_optional(executor)
     .await

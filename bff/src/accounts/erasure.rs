@@ -13,8 +13,7 @@ pub struct Due {
     pub deleted_at: DateTime<Utc>,
 }
 
-/// Finds and locks one, unless another worker has it. Someone who got money
-/// after all, into an account that was being opened while they left, is kept.
+/// Finds and locks one, unless another worker has it.
 ///
 /// # Errors
 /// When the store doesn't answer.
@@ -23,7 +22,6 @@ pub async fn next(connection: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Re
         Due,
         r#"SELECT id, deleted_at AS "deleted_at!" FROM users
            WHERE status = 'deleted' AND erase_after <= $1
-             AND NOT EXISTS (SELECT FROM accounts a WHERE a.user_id = users.id AND a.balance <> 0)
            ORDER BY erase_after LIMIT 1 FOR UPDATE SKIP LOCKED"#,
         now,
     )

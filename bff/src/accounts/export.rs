@@ -2,12 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use platform::money::Money;
-use rust_decimal::Decimal;
 use serde::Serialize;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::users::{instant, optional_instant};
+use super::{
+    money::stored,
+    users::{instant, optional_instant},
+};
 
 /// A way to sign in through a provider.
 #[derive(Debug, Serialize)]
@@ -78,14 +80,6 @@ pub struct ExportedHold {
     pub created_at: DateTime<Utc>,
 }
 
-fn money(amount: Decimal, currency: &str) -> sqlx::Result<Money> {
-    let decode = |error| sqlx::Error::Decode(Box::new(error));
-    let currency = currency
-        .parse()
-        .map_err(|error| decode(platform::money::MoneyError::from(error)))?;
-    Money::new(amount, currency).map_err(decode)
-}
-
 /// The ways to sign in through providers; there is one of each at most.
 ///
 /// # Errors
@@ -128,8 +122,8 @@ pub async fn accounts(
             Ok(ExportedAccount {
                 id: row.id,
                 name: row.name,
-                balance: money(row.balance, &row.currency)?,
-                held: money(row.held, &row.currency)?,
+                balance: stored(row.balance, &row.currency)?,
+                held: stored(row.held, &row.currency)?,
                 created_at: row.created_at,
                 closed_at: row.closed_at,
             })
@@ -169,8 +163,8 @@ pub async fn entries(
                 account_id: row.account_id,
                 number: row.account_version,
                 transfer_id: row.transfer_id,
-                amount: money(row.amount, &row.currency)?,
-                balance_after: money(row.balance_after, &row.currency)?,
+                amount: stored(row.amount, &row.currency)?,
+                balance_after: stored(row.balance_after, &row.currency)?,
                 note: row.note,
                 created_at: row.created_at,
             })
@@ -205,7 +199,7 @@ pub async fn holds(
                 id: row.id,
                 account_id: row.account_id,
                 state: row.state,
-                amount: money(row.amount, &row.currency)?,
+                amount: stored(row.amount, &row.currency)?,
                 created_at: row.created_at,
             })
         })

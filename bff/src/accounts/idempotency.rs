@@ -3,7 +3,7 @@
 //! so there is never one without the other.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 /// Rows that one sweeping statement deletes.
@@ -29,23 +29,20 @@ pub struct Answer {
     pub replayed: bool,
 }
 
-/// Deletes the answers that were first given before an instant.
+/// Deletes some of the answers that were first given before an instant. Returns
+/// whether there may be more.
 ///
 /// # Errors
 /// When the store doesn't answer.
-pub async fn sweep(pool: &PgPool, before: DateTime<Utc>) -> sqlx::Result<()> {
-    loop {
-        let swept = sqlx::query!(
-            "DELETE FROM idempotency_keys WHERE (user_id, key) IN (
-                 SELECT user_id, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2)",
-            before,
-            SWEEP,
-        )
-        .execute(pool)
-        .await?
-        .rows_affected();
-        if swept < SWEEP.cast_unsigned() {
-            return Ok(());
-        }
-    }
+pub async fn sweep(executor: impl PgExecutor<'_>, before: DateTime<Utc>) -> sqlx::Result<bool> {
+    let swept = sqlx::query!(
+        "DELETE FROM idempotency_keys WHERE (user_id, key) IN (
+             SELECT user_id, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2)",
+        before,
+        SWEEP,
+    )
+    .execute(executor)
+    .await?
+    .rows_affected();
+    Ok(swept == SWEEP.cast_unsigned())
 }

@@ -6,15 +6,13 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::credentials::UserStatus;
-use crate::identity::{Role, identifier::Email};
+use crate::identity::identifier::Email;
 
 /// A user, as far as signing in through a provider needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Holder {
     /// The user.
     pub user_id: Uuid,
-    /// What the user may do.
-    pub role: Role,
     /// Whether the user may sign in.
     pub status: UserStatus,
 }
@@ -30,7 +28,7 @@ pub async fn find(
 ) -> sqlx::Result<Option<Holder>> {
     sqlx::query_as!(
         Holder,
-        r#"SELECT u.id AS user_id, u.role AS "role: Role", u.status AS "status: UserStatus"
+        r#"SELECT u.id AS user_id, u.status AS "status: UserStatus"
            FROM identities i JOIN users u ON u.id = i.user_id
            WHERE i.provider = $1 AND i.subject = $2"#,
         provider,

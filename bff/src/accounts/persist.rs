@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable as _};
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use platform::postgres::{is_conflict, is_dead_connection};
+use sqlx::PgPool;
 
 /// 5 ms, doubling, and up to as much again at random; three tries after the
 /// first.
@@ -19,15 +20,28 @@ const WAITS: ExponentialBuilder = ExponentialBuilder::new()
 ///
 /// # Errors
 /// The last try's.
-pub async fn persist<T, F>(work: impl FnMut() -> F) -> sqlx::Result<T>
+pub async fn persist<T, F>(pool: &PgPool, mut work: impl FnMut() -> F) -> sqlx::Result<T>
 where
     F: Future<Output = sqlx::Result<T>>,
 {
-    work.retry(WAITS)
-        .when(|error| is_conflict(error) || is_dead_connection(error))
-        .notify(|error, _| {
-            tracing::debug!(%error, "trying a transaction again");
-            metrics::counter!("store_retries_total", "store" => "accounts").increment(1);
-        })
-        .await
+    let mut waits = WAITS.build();
+    // After the server was restarted every idle connection is dead, and shows
+    // it at its first use. One caller may meet them all.
+    let mut idle = pool.options().get_max_connections();
+    loop {
+        let error = match work().await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let wait = if is_dead_connection(&error) && idle > 0 {
+            idle -= 1;
+            Some(Duration::ZERO)
+        } else {
+            waits.next().filter(|_| is_conflict(&error))
+        };
+        let Some(wait) = wait else { return Err(error) };
+        tracing::debug!(%error, "trying a transaction again");
+        metrics::counter!("store_retries_total", "store" => "accounts").increment(1);
+        tokio::time::sleep(wait).await;
+    }
 }

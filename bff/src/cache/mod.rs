@@ -203,9 +203,8 @@ impl Cache {
     /// Makes old what is cached of something that has changed: in this process
     /// at once, and for all replicas when the returned future is done.
     pub fn invalidate(&self, what: Invalidate) -> impl Future<Output = ()> + Send + use<> {
+        let noted = self.forget(what);
         let inner = self.0.clone();
-        let noted = inner.note(what);
-        inner.raise(what);
         async move {
             if let Some(noted) = noted {
                 noted.await;
@@ -220,6 +219,17 @@ impl Cache {
             // Whoever read the old value from Redis meanwhile can't keep it.
             inner.raise(what);
         }
+    }
+
+    /// Makes it old in this process, at once. What is returned tells others whose
+    /// data has changed.
+    pub(crate) fn forget(
+        &self,
+        what: Invalidate,
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let noted = self.0.note(what);
+        self.0.raise(what);
+        noted
     }
 
     /// The state of what these values depend on. As long as it is the same,

@@ -15,23 +15,21 @@ use std::{
 };
 
 use platform::{clock::SharedClock, redis::Redis};
-use redis::{Cmd, FromRedisValue, RedisError, cmd};
+use redis::{Cmd, FromRedisValue, cmd};
 
 use super::{
     CacheSettings,
     entry::{Entry, LONGEST, Marks, millis},
     key::{Key, Tag},
 };
-use crate::upstream::{Budget, CallError, Deadline, Guard, Policy};
+use crate::upstream::{CallError, Deadline, GuardedRedis};
 
 /// Replicas' clocks may be apart by so much, in milliseconds.
 const SKEW_MS: i64 = 1_000;
 
 #[derive(Debug)]
 pub(super) struct SharedTier {
-    redis: Redis,
-    guard: Guard,
-    limit: Duration,
+    redis: GuardedRedis,
     clock: SharedClock,
     /// Values fetched before this are passed over.
     distrusted: AtomicI64,
@@ -39,29 +37,18 @@ pub(super) struct SharedTier {
 
 impl SharedTier {
     pub(super) fn new(redis: Redis, settings: &CacheSettings, clock: SharedClock) -> Self {
-        let limit = settings.redis_limit_ms.duration();
-        let policy = Policy {
-            concurrency: settings.redis_concurrency,
-            wait: Duration::ZERO,
-            retries: 0,
-            hedge: false,
-            patience: limit / 2,
-        };
-        let names = ["redis", "cache"];
-        let guard = Guard::new(
-            names,
-            policy,
+        let redis = GuardedRedis::new(
+            "cache",
+            redis,
+            settings.redis_limit_ms.duration(),
+            (settings.redis_concurrency, Duration::ZERO),
             &settings.redis_breaker,
-            Budget::default(),
             clock.clone(),
         );
-        let distrusted = AtomicI64::new(i64::MIN);
         Self {
             redis,
-            guard,
-            limit,
             clock,
-            distrusted,
+            distrusted: AtomicI64::new(i64::MIN),
         }
     }
 
@@ -77,8 +64,8 @@ impl SharedTier {
         for tag in key.tags().into_iter().flatten() {
             mget.arg(self.mark_key(tag));
         }
-        let limit = deadline.part(self.limit, Duration::ZERO);
-        let mut found: Vec<Option<Vec<u8>>> = self.run(limit, &mget).await.ok()?;
+        let deadline = deadline.min(self.redis.deadline());
+        let mut found: Vec<Option<Vec<u8>>> = self.run(deadline, &mget).await.ok()?;
         let mut marks = Marks::default();
         for (mark, found) in marks.iter_mut().zip(&found[1..]) {
             let bytes = found.as_deref().and_then(|bytes| bytes.try_into().ok());
@@ -123,7 +110,7 @@ impl SharedTier {
             .arg(&mark[..])
             .arg("PX")
             .arg(keep);
-        let outcome: Result<(), _> = self.run(Deadline::within(self.limit), &set).await;
+        let outcome: Result<(), _> = self.run(self.redis.deadline(), &set).await;
         if outcome.is_err() {
             self.distrust();
         }
@@ -141,7 +128,7 @@ impl SharedTier {
         let tier = self.clone();
         // The guard bounds how many there are, and for how long.
         tokio::spawn(async move {
-            let _: Result<(), _> = tier.run(Deadline::within(tier.limit), &command).await;
+            let _: Result<(), _> = tier.run(tier.redis.deadline(), &command).await;
         });
     }
 
@@ -150,11 +137,7 @@ impl SharedTier {
         deadline: Deadline,
         command: &Cmd,
     ) -> Result<T, CallError> {
-        let call = || async {
-            let answer = command.query_async(&mut self.redis.hot()).await;
-            answer.map_err(|error: RedisError| CallError::unavailable(error))
-        };
-        let outcome = self.guard.call(deadline, call).await;
+        let outcome = self.redis.run(deadline, command).await;
         outcome.inspect_err(|error| tracing::debug!(%error, "the shared cache didn't answer"))
     }
 

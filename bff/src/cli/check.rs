@@ -22,6 +22,11 @@ pub(super) fn variables() -> anyhow::Result<()> {
     print(&platform::config::variable_names(PREFIX, &Settings::default())?.join("\n"))
 }
 
+pub(super) fn settings(settings: &Settings) -> anyhow::Result<()> {
+    settings.check()?;
+    print(&platform::config::display(settings)?)
+}
+
 pub(super) async fn ready(settings: &Settings, of: Process) -> anyhow::Result<()> {
     let address = match of {
         Process::Serve => settings.ops.listen,

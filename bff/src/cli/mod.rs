@@ -94,9 +94,7 @@ impl Cli {
             Command::DeadLetters(command) => dead_letters::run(command, &settings()?).await,
             Command::Openapi => check::print(&crate::edge::router::openapi()?),
             Command::CheckConfig { variables: true } => check::variables(),
-            Command::CheckConfig { variables: false } => {
-                check::print(&platform::config::display(&settings()?)?)
-            }
+            Command::CheckConfig { variables: false } => check::settings(&settings()?),
             Command::Ready { of } => check::ready(&settings()?, of).await,
         }
     }

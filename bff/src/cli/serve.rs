@@ -2,8 +2,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use platform::{
-    clock::SharedClock, config::Millis, nats::Nats, ops, postgres::PostgresSettings,
-    shutdown::Lifetime, telemetry,
+    clock::SharedClock,
+    config::Millis,
+    nats::Nats,
+    ops,
+    postgres::{PostgresSettings, measure},
+    redis::Redis,
+    shutdown::Lifetime,
+    telemetry,
 };
 use sqlx::PgPool;
 use tokio::net::TcpListener;
@@ -19,6 +25,10 @@ use crate::{
 
 /// How long background tasks have to end after the last request.
 const BACKGROUND_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long the worker has to end what is in flight: whatever it leaves undone is
+/// done again by another one.
+const WORK_LIMIT: Duration = Duration::from_secs(10);
 
 /// The server may take so long to read the whole ledger, in milliseconds.
 const PATIENCE: Millis = Millis(30 * 60 * 1_000);
@@ -58,9 +68,14 @@ pub(super) async fn work(settings: Settings, clock: SharedClock) -> anyhow::Resu
     let readiness = worker_readiness(&worker);
     let router = ops::router(readiness, metrics, lifetime.clone());
     ops::listen(settings.worker.listen, router).await?;
-    worker.run(&lifetime).await;
+    let (pool, life) = (worker.pool.clone(), lifetime.clone());
+    lifetime.spawn(measure("worker", pool, life.clone()));
+    lifetime.spawn(async move { worker.run(&life).await });
+    lifetime.stopping().await;
 
-    lifetime.finish(BACKGROUND_LIMIT).await;
+    if !lifetime.finish(WORK_LIMIT).await {
+        tracing::warn!("what is in flight doesn't end, and is left for the next worker");
+    }
     telemetry.shutdown().await;
     Ok(())
 }
@@ -70,6 +85,7 @@ pub(super) async fn work(settings: Settings, clock: SharedClock) -> anyhow::Resu
 /// # Errors
 /// When a setting can't be used.
 pub async fn worker(settings: &Settings, clock: SharedClock) -> anyhow::Result<Worker> {
+    settings.check()?;
     let pool = settings.postgres.pool("bff-worker")?;
     let notifier = Notifier {
         pool: pool.clone(),
@@ -83,6 +99,7 @@ pub async fn worker(settings: &Settings, clock: SharedClock) -> anyhow::Result<W
     let ledger = ledger(settings, pool.clone(), clock.clone())?;
     Ok(Worker {
         pool,
+        redis: Redis::new(&settings.redis)?,
         nats,
         clock,
         notifier,

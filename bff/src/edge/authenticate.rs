@@ -1,7 +1,7 @@
 //! Who makes a request: by access token or by session cookie, never both.
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use http::{HeaderValue, header, request::Parts};
+use http::{HeaderValue, request::Parts};
 
 use super::{
     credentials::{Credential, SESSION_COOKIE},
@@ -36,13 +36,9 @@ async fn resolve(parts: &Parts, state: &AppState) -> Result<Option<Caller>, ApiE
         }
         Some(Credential::Cookie(value)) => state.sessions.by_cookie(value).await?,
     };
-    caller.map(Some).ok_or_else(unauthenticated)
-}
-
-/// 401, with the challenge that RFC 9110 wants with it.
-fn unauthenticated() -> ApiError {
-    ApiError::new(Code::Unauthenticated)
-        .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    caller
+        .map(Some)
+        .ok_or_else(|| ApiError::new(Code::Unauthenticated))
 }
 
 fn bearer(value: &HeaderValue) -> Option<&str> {
@@ -56,7 +52,7 @@ impl FromRequestParts<AppState> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         authenticate(parts, state)
             .await?
-            .ok_or_else(unauthenticated)
+            .ok_or_else(|| ApiError::new(Code::Unauthenticated))
     }
 }
 

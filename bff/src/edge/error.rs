@@ -3,7 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -51,11 +51,18 @@ impl ApiError {
     /// An answer with this code; its page's text is the detail.
     #[must_use]
     pub fn new(code: Code) -> Self {
-        Self {
+        let error = Self {
             code,
             detail: code.title().into(),
             errors: Vec::new(),
             headers: Vec::new(),
+        };
+        match code.status() {
+            // RFC 9110 wants a challenge with every 401.
+            StatusCode::UNAUTHORIZED => {
+                error.header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            }
+            _ => error,
         }
     }
 

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     app::AppState,
     handlers::{
-        accounts, admin, auth, codes, export, identities, items, life, me, oauth, orders, pages,
-        passwords, screens, sessions, statement, transfers, well_known,
+        accounts, admin, auth, codes, events, export, identities, items, life, me, oauth, orders,
+        pages, passwords, screens, sessions, statement, transfers, well_known,
     },
     limits::Class,
 };
@@ -63,10 +63,8 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
     let sign_in = OpenApiRouter::new()
         .routes(routes!(auth::register))              // POST   /v1/auth/register
         .routes(routes!(auth::login))                 // POST   /v1/auth/login
-        .routes(routes!(auth::refresh))               // POST   /v1/auth/refresh
         .routes(routes!(codes::step_up))              // POST   /v1/auth/step-up
         .routes(routes!(oauth::start))                // GET    /v1/auth/oauth/{provider}/start
-        .routes(routes!(oauth::exchange))             // POST   /v1/auth/oauth/exchange
         .routes(routes!(passwords::update))           // POST   /v1/auth/update-password
         .routes(routes!(passwords::confirm_reset));   // POST   /v1/auth/confirm-reset-password
     let writes = OpenApiRouter::new()
@@ -99,10 +97,13 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(orders::list))                // GET    /v1/orders
         .routes(routes!(orders::show))                // GET    /v1/orders/{id}
         .routes(routes!(screens::home))               // GET    /v1/screens/home
+        .routes(routes!(events::stream))              // GET    /v1/events
         .routes(routes!(admin::users))                // GET    /v1/admin/users
         .routes(routes!(admin::user))                 // GET    /v1/admin/users/{id}
         .routes(routes!(admin::audit));               // GET    /v1/admin/audit
     let public = OpenApiRouter::new()
+        .routes(routes!(auth::refresh))               // POST   /v1/auth/refresh
+        .routes(routes!(oauth::exchange))             // POST   /v1/auth/oauth/exchange
         .routes(routes!(oauth::callback))             // GET    /v1/auth/oauth/{provider}/callback
         .routes(routes!(items::list))                 // GET    /v1/items
         .routes(routes!(items::show))                 // GET    /v1/items/{id}

@@ -19,9 +19,14 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 
 use crate::config::HttpSettings;
+
+/// How long requests may be under way from a balancer that has just found the
+/// listener closed.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// The address at the other end of the connection.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +50,7 @@ pub async fn serve(
     let connections = Arc::new(Semaphore::new(settings.max_connections));
     let builder = Arc::new(builder(settings));
     let graceful = GracefulShutdown::new();
+    let write_timeout = settings.write_timeout_ms.duration();
     let open = |stream: TcpStream, peer: IpAddr| {
         let Ok(permit) = connections.clone().try_acquire_owned() else {
             metrics::counter!("http_connections_refused_total").increment(1);
@@ -59,7 +65,11 @@ pub async fn serve(
                 request.map(axum::body::Body::new) as Request
             });
         let service = TowerToHyperService::new(service);
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        // Who doesn't read an answer is left, or it would wait for ever.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(write_timeout));
+        let stream = TokioIo::new(Box::pin(stream));
+        let connection = builder.serve_connection_with_upgrades(stream, service);
         let connection = graceful.watch(connection.into_owned());
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -92,6 +102,9 @@ pub async fn serve(
         open(stream, peer.ip());
     }
     drop(listener);
+    // What was sent just before on a connection that was open, or was just
+    // opened, isn't read yet: closed now, it would be lost.
+    tokio::time::sleep(LINGER).await;
     let limit = settings.drain_limit_ms.duration();
     if tokio::time::timeout(limit, graceful.shutdown())
         .await

@@ -1,30 +1,56 @@
-//! Erasing the users whose retention time is over.
+//! Deleting the users who didn't come back in time, and erasing those whose
+//! retention time is over.
 
-use platform::{
-    clock::SharedClock,
-    outbox::{self, NewEvent},
-};
-use proto::events::{Event as _, UserErased};
+use platform::{clock::SharedClock, outbox, redis::Redis};
+use proto::events::{UserDeletionRequested, UserErased};
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::accounts::{
-    audit::{self, AuditEntry, AuditEvent},
-    erasure,
+use super::new_event;
+use crate::{
+    accounts::{
+        audit::{self, AuditEntry, AuditEvent},
+        erasure, life, money,
+    },
+    identity::{Error, store::devices},
 };
 
-/// Erases everyone who is due. Several workers share the work.
+/// Deletes one who was deactivated and whose time to come back is over. They
+/// were told of the day, so that nothing is waited for after it. Orders need no
+/// asking for: one waits for its payment for much less than that time. Returns
+/// whether there was one.
 ///
 /// # Errors
 /// When the store doesn't answer.
-pub async fn erase_due(pool: &PgPool, clock: &SharedClock) -> sqlx::Result<()> {
-    while erase_one(pool, clock).await? {
-        metrics::counter!("users_erased_total").increment(1);
-    }
-    Ok(())
+pub async fn delete_lapsed(pool: &PgPool, clock: &SharedClock) -> sqlx::Result<bool> {
+    let now = clock.now();
+    let mut transaction = pool.begin().await?;
+    let Some(user_id) = life::next_lapsed(&mut transaction, now).await? else {
+        return Ok(false);
+    };
+    money::close_all(&mut transaction, user_id, &**clock).await?;
+    let Some(version) = life::delete(&mut transaction, user_id, now, now).await? else {
+        return Ok(false);
+    };
+    let event = UserDeletionRequested {
+        user_id,
+        requested_at: now,
+    };
+    outbox::append(&mut *transaction, &new_event(version, &event, &**clock)).await?;
+    let mut entry = AuditEntry::new(AuditEvent::DeletionRequested, Some(user_id), &**clock);
+    entry.detail = json!({ "lapsed": true });
+    audit::append_by(&mut *transaction, &entry, None).await?;
+    transaction.commit().await?;
+    metrics::counter!("users_lapsed_total").increment(1);
+    Ok(true)
 }
 
-async fn erase_one(pool: &PgPool, clock: &SharedClock) -> sqlx::Result<bool> {
+/// Erases one who is due. Several workers share the work. Returns whether there
+/// was one.
+///
+/// # Errors
+/// When a store doesn't answer.
+pub async fn erase_one(pool: &PgPool, redis: &Redis, clock: &SharedClock) -> Result<bool, Error> {
     let now = clock.now();
     let mut transaction = pool.begin().await?;
     let Some(due) = erasure::next(&mut transaction, now).await? else {
@@ -36,20 +62,12 @@ async fn erase_one(pool: &PgPool, clock: &SharedClock) -> sqlx::Result<bool> {
         requested_at: due.deleted_at,
         erased_at: now,
     };
-    let event = NewEvent::new(UserErased::SUBJECT, due.id, version, &event, &**clock);
-    outbox::append(&mut *transaction, &event).await?;
-    let entry = AuditEntry {
-        id: clock.new_id(),
-        at: now,
-        event: AuditEvent::Erased,
-        user_id: Some(due.id),
-        session_id: None,
-        ip: None,
-        user_agent: None,
-        subject: None,
-        detail: json!({}),
-    };
+    outbox::append(&mut *transaction, &new_event(version, &event, &**clock)).await?;
+    let entry = AuditEntry::new(AuditEvent::Erased, Some(due.id), &**clock);
     audit::append_by(&mut *transaction, &entry, None).await?;
+    // Before the commit: whoever is erased is erased everywhere.
+    devices::forget(redis, due.id).await?;
     transaction.commit().await?;
+    metrics::counter!("users_erased_total").increment(1);
     Ok(true)
 }

@@ -3,9 +3,11 @@
 
 use std::{
     collections::HashSet,
+    future::ready,
     sync::{Mutex, PoisonError},
 };
 
+use futures::{StreamExt as _, stream};
 use platform::{
     consumer::{Delivery, Feed, Signal},
     nats::{Nats, Stream},
@@ -18,17 +20,23 @@ use proto::events::{
     UserRegistered, UserUpdated,
 };
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::cache::{Cache, Invalidate};
 
 /// More changes at once than this are taken for [`Invalidate::Everything`].
 const MOST: usize = 1_000;
 
+/// Changes of which Redis is told at once.
+const AT_ONCE: usize = 16;
+
 /// Keeps a cache in step with both stores until the process ends.
 pub async fn keep_in_step(cache: Cache, nats: Nats, lifetime: Lifetime) {
     let (waiting, arrived) = (Mutex::new(HashSet::new()), Notify::new());
     let lock = || waiting.lock().unwrap_or_else(PoisonError::into_inner);
     let note = |what| {
+        // At once, however long Redis takes with those before.
+        drop(cache.forget(what));
         let mut waiting = lock();
         waiting.insert(what);
         if waiting.len() > MOST {
@@ -40,9 +48,8 @@ pub async fn keep_in_step(cache: Cache, nats: Nats, lifetime: Lifetime) {
         loop {
             arrived.notified().await;
             let all = std::mem::take(&mut *lock());
-            for what in all {
-                cache.invalidate(what).await;
-            }
+            let all = stream::iter(all).map(|what| cache.invalidate(what));
+            all.buffer_unordered(AT_ONCE).for_each(ready).await;
         }
     };
     tokio::select! {
@@ -59,12 +66,22 @@ pub async fn keep_in_step(cache: Cache, nats: Nats, lifetime: Lifetime) {
 /// an event that this version doesn't know.
 pub async fn follow(nats: Nats, lifetime: &Lifetime, drop: impl Fn(Invalidate) + Send + Sync) {
     let tell = |signal| match signal {
-        Signal::Reset => drop(Invalidate::Everything),
+        Signal::Reset { .. } => drop(Invalidate::Everything),
         Signal::Event(delivery) => scopes(&delivery).into_iter().for_each(&drop),
     };
     let accounts = Feed::new(nats.clone(), Stream::Accounts);
     let orders = Feed::new(nats, Stream::Orders);
     tokio::join!(accounts.run(lifetime, tell), orders.run(lifetime, tell));
+}
+
+/// The users whom an event is about.
+pub(super) fn users(delivery: &Delivery) -> Vec<Uuid> {
+    let scopes = scopes(delivery).into_iter();
+    let user = |scope| match scope {
+        Invalidate::User(id) => Some(id),
+        _ => None,
+    };
+    scopes.filter_map(user).collect()
 }
 
 fn scopes(delivery: &Delivery) -> Vec<Invalidate> {

@@ -62,7 +62,7 @@ impl Ledger {
                 () = lifetime.stopping() => return Ok(()),
                 _ = tick.tick() => {}
             }
-            let expired = money::expire_holds(&self.pool, &*self.clock).await?;
+            let expired = money::expire_holds(&self.pool, &*self.clock, lifetime).await?;
             metrics::counter!("holds_expired_total").increment(expired);
         }
     }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use platform::{
-    clock::SharedClock, inbox, nats::Nats, outbox::Relay, retry::keep_going, shutdown::Lifetime,
+    clock::SharedClock, inbox, nats::Nats, outbox::Relay, redis::Redis, retry::keep_going,
+    shutdown::Lifetime,
 };
 use sqlx::PgPool;
 
@@ -21,6 +23,8 @@ const SWEEP: Duration = Duration::from_secs(600);
 pub struct Worker {
     /// The accounts store.
     pub pool: PgPool,
+    /// Where devices are remembered.
+    pub redis: Redis,
     /// Where events go.
     pub nats: Nats,
     /// The time.
@@ -46,23 +50,45 @@ impl Worker {
             relay.run(lifetime),
             self.notifier.run(self.nats.clone(), lifetime),
             self.ledger.run(lifetime),
-            keep_going("sweeper", lifetime, || self.sweep(lifetime)),
+            // Each by itself: one that fails holds up no other.
+            self.now_and_then("inbox sweeper", lifetime, |now| {
+                inbox::sweep(&self.pool, now - self.settings.inbox_retention_s.delta())
+            }),
+            self.now_and_then("deletion", lifetime, |_| {
+                erasure::delete_lapsed(&self.pool, &self.clock)
+            }),
+            self.now_and_then("erasure", lifetime, |_| {
+                erasure::erase_one(&self.pool, &self.redis, &self.clock)
+            }),
+            self.now_and_then("answers sweeper", lifetime, |now| {
+                let kept = self.settings.idempotency_retention_s.delta();
+                idempotency::sweep(&self.pool, now - kept)
+            }),
+            self.now_and_then("audit sweeper", lifetime, |now| {
+                audit::sweep(&self.pool, now - self.settings.audit_retention_s.delta())
+            }),
         );
     }
 
-    async fn sweep(&self, lifetime: &Lifetime) -> anyhow::Result<()> {
-        let mut tick = tokio::time::interval(SWEEP);
-        loop {
-            tokio::select! {
-                () = lifetime.stopping() => return Ok(()),
-                _ = tick.tick() => {}
+    /// Does some work now, and again every few minutes, until the process ends:
+    /// in batches, each of which says whether there may be another.
+    async fn now_and_then<F, Fut, E>(&self, name: &str, lifetime: &Lifetime, batch: F)
+    where
+        F: Fn(DateTime<Utc>) -> Fut + Sync,
+        Fut: Future<Output = Result<bool, E>> + Send,
+        E: Into<anyhow::Error>,
+    {
+        keep_going(name, lifetime, || async {
+            let mut tick = tokio::time::interval(SWEEP);
+            loop {
+                tokio::select! {
+                    () = lifetime.stopping() => return Ok(()),
+                    _ = tick.tick() => {}
+                }
+                let now = self.clock.now();
+                while !lifetime.is_stopping() && batch(now).await.map_err(Into::into)? {}
             }
-            let now = self.clock.now();
-            inbox::sweep(&self.pool, now - self.settings.inbox_retention_s.delta()).await?;
-            erasure::erase_due(&self.pool, &self.clock).await?;
-            let kept = self.settings.idempotency_retention_s.delta();
-            idempotency::sweep(&self.pool, now - kept).await?;
-            audit::sweep(&self.pool, now - self.settings.audit_retention_s.delta()).await?;
-        }
+        })
+        .await;
     }
 }

@@ -1,19 +1,22 @@
 //! The caller's accounts of money.
 
 use axum::{Json, extract::State, response::Response};
+use futures::FutureExt as _;
 use http::StatusCode;
-use platform::currency::Currency;
+use platform::{currency::Currency, postgres::constraint};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{PRIVATE, cursor::PageQuery, tagged};
 use crate::{
-    accounts::money::{self, Account, Entry, NewAccount},
+    accounts::{
+        money::{self, Account, Entry, NewAccount},
+        users::Change,
+    },
     app::AppState,
-    cache::Invalidate,
     edge::{
         error::{ApiError, Code, FieldError},
-        extract::{Body, Change, IfNoneMatch, Name, Path, Query},
+        extract::{Body, IfNoneMatch, Name, Path, Query},
     },
     identity::Caller,
     upstream::{Context, view::Page},
@@ -31,10 +34,12 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let list: &[&[u8]] = &[b"accounts", caller.user_id.as_bytes()];
     let after = state.cursors.read(list, query.cursor.as_deref())?;
-    // One more tells whether there is another page.
-    let rows = i64::from(query.limit.0) + 1;
-    let (from, deadline) = (&state.sources.accounts, context.deadline);
-    let accounts = from.list(deadline, caller.user_id, after, rows).await?;
+    let (from, user_id, rows) = (&state.sources.accounts, caller.user_id, query.limit.rows());
+    let accounts = from
+        .read(context.deadline, user_id, |c| {
+            money::list(c, user_id, after, rows).boxed()
+        })
+        .await?;
     let cursor = |last: &Account| state.cursors.make(list, last.id);
     tagged(&known, &Page::cut(accounts, query.limit.0, cursor), PRIVATE)
 }
@@ -49,10 +54,11 @@ pub async fn show(
     context: Context,
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
-    let account = state
-        .sources
-        .accounts
-        .account(context.deadline, caller.user_id, id)
+    let (from, user_id) = (&state.sources.accounts, caller.user_id);
+    let account = from
+        .read(context.deadline, user_id, |c| {
+            money::get(c, user_id, id).boxed()
+        })
         .await?;
     tagged(&known, &account, PRIVATE)
 }
@@ -70,11 +76,11 @@ pub async fn entries(
 ) -> Result<Response, ApiError> {
     let list: &[&[u8]] = &[b"entries", caller.user_id.as_bytes(), id.as_bytes()];
     let before = state.cursors.read(list, query.cursor.as_deref())?;
-    // One more tells whether there is another page.
-    let rows = i64::from(query.limit.0) + 1;
-    let (from, deadline) = (&state.sources.accounts, context.deadline);
+    let (from, user_id, rows) = (&state.sources.accounts, caller.user_id, query.limit.rows());
     let entries = from
-        .entries(deadline, caller.user_id, id, before, rows)
+        .read(context.deadline, user_id, |c| {
+            money::entries(c, user_id, id, before, rows).boxed()
+        })
         .await?;
     let cursor = |last: &Entry| state.cursors.make(list, last.transfer_id);
     tagged(&known, &Page::cut(entries, query.limit.0, cursor), PRIVATE)
@@ -102,6 +108,7 @@ pub async fn open(
     Body(body): Body<OpenAccount>,
 ) -> Result<(StatusCode, Json<Account>), ApiError> {
     let new = NewAccount {
+        id: state.clock.new_id(),
         user_id: caller.user_id,
         currency: body.currency,
         name: body.name.map(|name| name.0),
@@ -111,10 +118,7 @@ pub async fn open(
         sqlx::Error::RowNotFound => ApiError::new(Code::Unauthenticated),
         error => broken(error),
     })?;
-    state
-        .cache
-        .invalidate(Invalidate::User(caller.user_id))
-        .await;
+    state.changed(caller.user_id).await;
     Ok((StatusCode::CREATED, Json(account)))
 }
 
@@ -139,14 +143,14 @@ pub async fn rename(
 ) -> Result<Json<Account>, ApiError> {
     let (pool, user_id) = (&state.accounts, caller.user_id);
     let account = match body.name {
-        Change::Unchanged => money::get(pool, user_id, id).await,
-        Change::To(name) => {
-            let name = name.as_ref().map(|name| name.0.as_str());
-            money::rename(pool, user_id, id, name, &*state.clock).await
+        Change::Keep => money::get(pool, user_id, id).await,
+        Change::Clear => money::rename(pool, user_id, id, None, &*state.clock).await,
+        Change::Set(Name(name)) => {
+            money::rename(pool, user_id, id, Some(&name), &*state.clock).await
         }
     };
     let account = account.map_err(broken)?;
-    state.cache.invalidate(Invalidate::User(user_id)).await;
+    state.changed(user_id).await;
     Ok(Json(account))
 }
 
@@ -161,10 +165,7 @@ pub async fn close(
 ) -> Result<StatusCode, ApiError> {
     let closed = money::close(&state.accounts, caller.user_id, id, &*state.clock).await;
     closed.map_err(broken)?;
-    state
-        .cache
-        .invalidate(Invalidate::User(caller.user_id))
-        .await;
+    state.changed(caller.user_id).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -173,10 +174,7 @@ fn broken(error: sqlx::Error) -> ApiError {
     if matches!(error, sqlx::Error::RowNotFound) {
         return ApiError::new(Code::NotFound);
     }
-    let constraint = error
-        .as_database_error()
-        .and_then(|error| error.constraint());
-    match constraint {
+    match constraint(&error) {
         Some(money::ONE_PER_CURRENCY) => {
             let detail = "there is an open account in this currency";
             let taken = FieldError::new("/currency", "taken", detail);

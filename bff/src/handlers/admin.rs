@@ -3,6 +3,7 @@
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use http::StatusCode;
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -13,7 +14,6 @@ use crate::{
         trail::{self, AuditFilter, AuditLine},
     },
     app::AppState,
-    cache::Invalidate,
     edge::{
         error::{ApiError, Code},
         extract::{Body, Limit, Name, Path, Query},
@@ -21,7 +21,7 @@ use crate::{
     },
     identity::{
         Role,
-        administration::{Actor, Change, Standing},
+        administration::{Actor, Standing, UserChange},
         session::Device,
     },
     upstream::view::Page,
@@ -94,10 +94,10 @@ pub async fn users(
         role: asked.role,
         status: asked.status,
     };
-    let list = format!("{filter:?}");
-    let list: &[&[u8]] = &[b"admin users", list.as_bytes()];
+    let list = json!(["admin users", filter.query, filter.role, filter.status]).to_string();
+    let list: &[&[u8]] = &[list.as_bytes()];
     let after = state.cursors.read(list, asked.cursor.as_deref())?;
-    let rows = i64::from(asked.limit.0) + 1;
+    let rows = asked.limit.rows();
     let users = administration::list(&state.accounts, &filter, after, rows).await?;
     let cursor = |last: &ManagedUser| state.cursors.make(list, last.id);
     Ok(Json(Page::cut(users, asked.limit.0, cursor)))
@@ -131,13 +131,13 @@ pub async fn change(
     Path(id): Path<Uuid>,
     Body(asked): Body<ChangeUser>,
 ) -> Result<Json<ManagedUser>, ApiError> {
-    let change = Change {
+    let change = UserChange {
         role: asked.role,
         status: asked.status,
     };
     let actor = Actor::Admin(&caller, &device);
     state.administration.change(actor, id, change).await?;
-    state.cache.invalidate(Invalidate::User(id)).await;
+    state.changed(id).await;
     shown(&state, id).await
 }
 
@@ -172,10 +172,17 @@ pub async fn audit(
         from: asked.from,
         until: asked.until,
     };
-    let list = format!("{filter:?}");
-    let list: &[&[u8]] = &[b"audit", list.as_bytes()];
+    let AuditFilter {
+        user_id,
+        actor_id,
+        event,
+        from,
+        until,
+    } = &filter;
+    let list = json!(["audit", user_id, actor_id, event, from, until]).to_string();
+    let list: &[&[u8]] = &[list.as_bytes()];
     let after = state.cursors.read(list, asked.cursor.as_deref())?;
-    let rows = i64::from(asked.limit.0) + 1;
+    let rows = asked.limit.rows();
     let lines = trail::list(&state.accounts, &filter, after, rows).await?;
     let cursor = |last: &AuditLine| state.cursors.make(list, last.id);
     Ok(Json(Page::cut(lines, asked.limit.0, cursor)))

@@ -14,6 +14,7 @@ use super::me::born;
 use crate::{
     accounts::users::User,
     app::AppState,
+    cache::Invalidate,
     edge::{
         authenticate::{no_session_cookie, session_cookie},
         csrf,
@@ -142,6 +143,9 @@ pub async fn register(
         .sign_in
         .register(registration, request.mode, device)
         .await?;
+    // A database that lags doesn't know them yet.
+    let user = Invalidate::User(signed_in.user.id);
+    state.cache.invalidate(user).await;
     Ok(session_answer(StatusCode::CREATED, signed_in))
 }
 

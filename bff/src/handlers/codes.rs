@@ -3,7 +3,6 @@
 use axum::{Json, extract::State};
 use http::StatusCode;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::auth::address;
@@ -11,7 +10,7 @@ use crate::{
     app::AppState,
     edge::{
         error::{ApiError, FieldError},
-        extract::{Body, FromField, Invalid},
+        extract::Body,
     },
     identity::{
         Caller,
@@ -23,42 +22,6 @@ use crate::{
     request,
 };
 
-/// What a code can be asked for.
-#[derive(Debug, Clone, Copy, ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum CodeFor {
-    /// To register.
-    Registration,
-    /// To add an address to one's account; for someone signed in.
-    AddIdentifier,
-    /// To prove again who one is; for someone signed in.
-    StepUp,
-}
-
-impl FromField for CodeFor {
-    fn from_field(value: Value) -> Result<Self, Invalid> {
-        match String::from_field(value)?.as_str() {
-            "registration" => Ok(Self::Registration),
-            "add_identifier" => Ok(Self::AddIdentifier),
-            "step_up" => Ok(Self::StepUp),
-            _ => Err(Invalid::new(
-                "unknown_value",
-                "expected registration, add_identifier or step_up",
-            )),
-        }
-    }
-}
-
-impl From<CodeFor> for Purpose {
-    fn from(wanted: CodeFor) -> Self {
-        match wanted {
-            CodeFor::Registration => Self::Registration,
-            CodeFor::AddIdentifier => Self::AddIdentifier,
-            CodeFor::StepUp => Self::StepUp,
-        }
-    }
-}
-
 request! {
     /// Asks for a one-time code.
     #[derive(ToSchema)]
@@ -67,7 +30,8 @@ request! {
         #[schema(example = "ann@example.com")]
         identifier: String,
         /// What the code is for.
-        purpose: CodeFor,
+        #[schema(value_type = String, pattern = "^(registration|add_identifier|step_up)$", example = "registration")]
+        purpose: Purpose,
     }
 }
 
@@ -97,7 +61,8 @@ impl From<Sent> for CodeSent {
     fn from(sent: Sent) -> Self {
         Self {
             expires_in: sent.expires_in.num_seconds(),
-            resend_after: sent.resend_after.num_seconds(),
+            // Rounded up, so that nobody asks too soon.
+            resend_after: (sent.resend_after.num_milliseconds() + 999) / 1_000,
         }
     }
 }
@@ -116,7 +81,7 @@ pub async fn verify_code(
     let address = address(&state, &request.identifier)?;
     let sent = state
         .sign_in
-        .send_code(&address, request.purpose.into(), caller.as_ref(), &device)
+        .send_code(&address, request.purpose, caller.as_ref(), &device)
         .await?;
     Ok((StatusCode::ACCEPTED, Json(sent.into())))
 }

@@ -4,7 +4,7 @@
 //! than a page of it. What can be away is asked before the answer begins; should
 //! it fail later, the document breaks off, and can't be taken for complete.
 
-use std::time::Duration;
+use std::{future::ready, io, time::Duration};
 
 use axum::{
     body::Body,
@@ -13,7 +13,7 @@ use axum::{
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::{StreamExt as _, stream};
+use futures::{Stream, StreamExt as _, stream};
 use http::header;
 use serde::Serialize;
 use uuid::Uuid;
@@ -81,19 +81,6 @@ pub async fn export(
         caller,
         context,
     };
-    let mut first = export.head().await?;
-    let (orders, next) = export.page(Place::Orders(String::new())).await?;
-    first.extend(orders);
-    let rest = stream::try_unfold((export, next), |(export, place)| async move {
-        let Some(place) = place else { return Ok(None) };
-        let (bytes, next) = export.page(place).await?;
-        Ok::<_, ApiError>(Some((bytes, (export, next))))
-    });
-    let chunks = stream::once(async move { Ok(first) }).chain(rest);
-    let chunks = chunks.map(|chunk| match chunk {
-        Ok(bytes) => Ok(Bytes::from(bytes)),
-        Err(error) => Err(std::io::Error::other(error.code().as_str())),
-    });
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, "no-store"),
@@ -102,10 +89,28 @@ pub async fn export(
             "attachment; filename=\"export.json\"",
         ),
     ];
-    Ok((headers, Body::from_stream(chunks)).into_response())
+    let document = Body::from_stream(export.begin().await?);
+    Ok((headers, document).into_response())
 }
 
 impl Export {
+    /// Writes the beginning, and then page by page as the client reads.
+    async fn begin(self) -> Result<impl Stream<Item = io::Result<Bytes>>, ApiError> {
+        let mut first = self.head().await?;
+        let (orders, next) = self.page(Place::Orders(String::new())).await?;
+        first.extend(orders);
+        let rest = stream::try_unfold((self, next), |(export, place)| async move {
+            let Some(place) = place else { return Ok(None) };
+            let (bytes, next) = export.page(place).await?;
+            Ok::<_, ApiError>(Some((bytes, (export, next))))
+        });
+        let chunks = stream::once(ready(Ok(first))).chain(rest);
+        Ok(chunks.map(|chunk| match chunk {
+            Ok(bytes) => Ok(Bytes::from(bytes)),
+            Err(error) => Err(io::Error::other(error.code().as_str())),
+        }))
+    }
+
     async fn head(&self) -> Result<Vec<u8>, ApiError> {
         let (pool, user_id) = (&self.state.accounts, self.caller.user_id);
         let user = users::find(pool, user_id).await?;

@@ -13,7 +13,6 @@ use utoipa::ToSchema;
 use super::oauth::{begin, configured, mark, return_to};
 use crate::{
     app::AppState,
-    cache::Invalidate,
     edge::{
         authenticate::Fresh,
         error::ApiError,
@@ -82,9 +81,6 @@ pub async fn unlink(
     device: Device,
 ) -> Result<StatusCode, ApiError> {
     state.oauth.unlink(&caller, provider, &device).await?;
-    state
-        .cache
-        .invalidate(Invalidate::User(caller.user_id))
-        .await;
+    state.changed(caller.user_id).await;
     Ok(StatusCode::NO_CONTENT)
 }

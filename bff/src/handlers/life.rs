@@ -1,18 +1,11 @@
 //! Leaving, for a while or for good.
 
-use axum::{
-    extract::State,
-    response::{IntoResponse as _, Response},
-};
-use http::{StatusCode, header};
+use axum::{extract::State, response::Response};
 
+use super::auth::signed_out;
 use crate::{
     app::AppState,
-    cache::Invalidate,
-    edge::{
-        authenticate::{Fresh, no_session_cookie},
-        error::ApiError,
-    },
+    edge::{authenticate::Fresh, error::ApiError},
     identity::session::Device,
     upstream::Context,
 };
@@ -28,11 +21,8 @@ pub async fn deactivate(
     device: Device,
 ) -> Result<Response, ApiError> {
     state.life.deactivate(&caller, &device).await?;
-    state
-        .cache
-        .invalidate(Invalidate::User(caller.user_id))
-        .await;
-    Ok(gone())
+    state.changed(caller.user_id).await;
+    Ok(signed_out())
 }
 
 /// Delete the caller. All sessions end, and accounts are closed.
@@ -52,14 +42,6 @@ pub async fn delete(
     let open = orders.has_open_orders(&context, &caller).await;
     let open = open.map_err(|error| ApiError::unavailable("orders", error))?;
     state.life.delete(&caller, open, &device).await?;
-    state
-        .cache
-        .invalidate(Invalidate::User(caller.user_id))
-        .await;
-    Ok(gone())
-}
-
-fn gone() -> Response {
-    let cookie = [(header::SET_COOKIE, no_session_cookie())];
-    (StatusCode::NO_CONTENT, cookie).into_response()
+    state.changed(caller.user_id).await;
+    Ok(signed_out())
 }

@@ -9,7 +9,6 @@ use super::auth::address;
 use crate::{
     accounts::users::{self, Change, ProfileChange, User},
     app::AppState,
-    cache::Invalidate,
     edge::{
         authenticate::Fresh,
         error::{ApiError, Code, FieldError},
@@ -58,13 +57,19 @@ pub async fn show(State(state): State<AppState>, caller: Caller) -> Result<Json<
 }
 
 /// Change the caller's profile.
+///
+/// The user name is something to sign in with: changing it needs a step-up.
 #[utoipa::path(patch, path = "/v1/me", tag = "identity", request_body = ProfileRequest,
     responses((status = 200, body = User)))]
 pub async fn change(
     State(state): State<AppState>,
     caller: Caller,
+    device: Device,
     Body(request): Body<ProfileRequest>,
 ) -> Result<Json<User>, ApiError> {
+    if request.username != Change::Keep {
+        state.sessions.require_fresh(&caller).await?;
+    }
     let change = ProfileChange {
         full_name: request
             .full_name
@@ -72,7 +77,10 @@ pub async fn change(
         username: request.username,
         birth_date: request.birth_date.try_map(|date| born(&state, date))?,
     };
-    state.sign_in.change_profile(&caller, &change).await?;
+    state
+        .sign_in
+        .change_profile(&caller, &change, &device)
+        .await?;
     changed(state, caller).await
 }
 
@@ -108,19 +116,13 @@ pub async fn remove_identifier(
         .sign_in
         .remove_address(&caller, &kind, &device)
         .await?;
-    state
-        .cache
-        .invalidate(Invalidate::User(caller.user_id))
-        .await;
+    state.changed(caller.user_id).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The caller after a change, which no cache knows yet.
 async fn changed(state: AppState, caller: Caller) -> Result<Json<User>, ApiError> {
-    state
-        .cache
-        .invalidate(Invalidate::User(caller.user_id))
-        .await;
+    state.changed(caller.user_id).await;
     show(State(state), caller).await
 }
 

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod auth;
 pub mod codes;
 pub mod cursor;
+pub mod events;
 pub mod export;
 pub mod identities;
 pub mod items;
@@ -99,6 +100,10 @@ impl From<sqlx::Error> for ApiError {
             Self::new(Code::DeadlineExceeded)
         } else if platform::postgres::is_unavailable(&error) {
             Self::unavailable("accounts store", error)
+        } else if platform::postgres::is_bad_value(&error) {
+            // What was asked for should have been looked at more closely.
+            tracing::warn!(%error, "the accounts store refused a value");
+            Self::invalid(Vec::new())
         } else {
             Self::internal(error)
         }

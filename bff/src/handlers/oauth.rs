@@ -11,7 +11,6 @@ use utoipa::{IntoParams, ToSchema};
 use super::auth::session_answer;
 use crate::{
     app::AppState,
-    cache::Invalidate,
     edge::{
         authenticate::session_cookie,
         error::{ApiError, Code, FieldError},
@@ -247,8 +246,7 @@ async fn go_on(
     let return_to = finished.return_to;
     let found = |place: &str| (StatusCode::FOUND, to(place)).into_response();
     if let Ok(outcome) = &finished.outcome {
-        let user = Invalidate::User(outcome.user_id());
-        state.cache.invalidate(user).await;
+        state.changed(outcome.user_id()).await;
     }
     Ok(match finished.outcome {
         Ok(Outcome::Session(signed_in)) => {

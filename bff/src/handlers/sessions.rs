@@ -2,20 +2,25 @@
 
 use std::net::IpAddr;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::auth::signed_out;
 use crate::{
     accounts::users::instant,
     app::AppState,
     edge::{error::ApiError, extract::Path},
     identity::{
         Caller,
-        session::{Mode, Session},
+        session::{Device, Mode, Session},
     },
 };
 
@@ -74,14 +79,18 @@ pub async fn list(
     }))
 }
 
-/// End one of the caller's sessions.
+/// End one of the caller's sessions. In a browser, ending one's own signs out.
 #[utoipa::path(delete, path = "/v1/auth/sessions/{id}", tag = "identity",
     params(("id" = Uuid, Path)), responses((status = 204)))]
 pub async fn end(
     State(state): State<AppState>,
     caller: Caller,
+    device: Device,
     Path(id): Path<Uuid>,
-) -> Result<StatusCode, ApiError> {
-    state.sessions.end(caller.user_id, id).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Response, ApiError> {
+    state.sign_in.end_session(&caller, id, &device).await?;
+    Ok(match id == caller.session_id {
+        true => signed_out(),
+        false => StatusCode::NO_CONTENT.into_response(),
+    })
 }

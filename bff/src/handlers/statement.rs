@@ -2,25 +2,25 @@
 //! it are in memory at a time, and no connection to the database is held while
 //! the client reads.
 
-use std::future::ready;
+use std::{future::ready, ops::Range, time::Duration};
 
 use axum::{body::Body, extract::State, response::Response};
 use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, Stream, StreamExt as _, stream};
 use http::{HeaderValue, header};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    accounts::money::Line,
+    accounts::money::{self, Line},
     app::AppState,
     edge::{
         error::{ApiError, FieldError},
         extract::{FromField, Invalid, Path, Query},
     },
     identity::Caller,
-    upstream::{CallError, Context, Deadline},
+    upstream::{Accounts, CallError, Context, Deadline},
 };
 
 /// Lines that are read at once.
@@ -32,24 +32,15 @@ pub struct When(DateTime<Utc>);
 
 impl FromField for When {
     fn from_field(value: Value) -> Result<Self, Invalid> {
-        let text = String::from_field(value)?;
-        let day = || {
-            Some(
-                text.parse::<NaiveDate>()
-                    .ok()?
-                    .and_time(NaiveTime::MIN)
-                    .and_utc(),
-            )
+        let day = |_| {
+            let day = NaiveDate::from_field(value.clone())?;
+            Ok(day.and_time(NaiveTime::MIN).and_utc())
         };
-        DateTime::parse_from_rfc3339(&text)
-            .ok()
-            .map(|at| at.to_utc())
-            .or_else(day)
-            .map(Self)
-            .ok_or_else(|| {
-                let detail = "expected an instant such as 2026-01-31T12:00:00Z, or a day";
-                Invalid::new("invalid_instant", detail)
-            })
+        let read = DateTime::from_field(value.clone()).or_else(day);
+        read.map(Self).map_err(|_: Invalid| {
+            let detail = "expected an instant such as 2026-01-31T12:00:00Z, or a day";
+            Invalid::new("invalid_instant", detail)
+        })
     }
 }
 
@@ -85,7 +76,7 @@ crate::request! {
         /// From this instant or day on; from the beginning, if it isn't given.
         #[param(value_type = Option<String>)]
         from: Option<When>,
-        /// Until before this instant or day; until now, if it isn't given.
+        /// Until before this instant or day; to the end, if it isn't given.
         #[param(value_type = Option<String>)]
         to: Option<When>,
         /// `csv`, or `json` if it isn't given.
@@ -105,41 +96,74 @@ pub async fn show(
     Query(query): Query<StatementQuery>,
     context: Context,
 ) -> Result<Response, ApiError> {
-    let from = query.from.map_or(DateTime::UNIX_EPOCH, |from| from.0);
-    let to = query.to.map_or(state.clock.now(), |to| to.0);
-    if to < from {
+    let (from, to) = (query.from.map(|from| from.0), query.to.map(|to| to.0));
+    if from.zip(to).is_some_and(|(from, to)| to < from) {
         let fault = FieldError::new("to", "out_of_range", "expected an instant after from");
         return Err(ApiError::invalid(vec![fault]));
     }
-    let (accounts, format, user_id) =
-        (state.sources.accounts.clone(), query.format, caller.user_id);
+    let (accounts, user_id) = (state.sources.accounts.clone(), caller.user_id);
     let part = accounts
-        .statement(context.deadline, user_id, id, from..to)
+        .read(context.deadline, user_id, |c| {
+            money::statement(c, user_id, id, from, to).boxed()
+        })
         .await?;
-    let (first, limit) = (part.start, state.settings.screens.read_ms.duration());
-    let lines = stream::try_unfold(part, move |part| {
-        let accounts = accounts.clone();
-        async move {
-            if part.is_empty() {
-                return Ok(None);
-            }
-            let deadline = Deadline::within(limit);
-            let lines = accounts
-                .lines(deadline, user_id, id, part.clone(), CHUNK)
-                .await
-                .inspect_err(|error| tracing::warn!(%error, "a statement ends early"))?;
-            let read = lines.last().map_or(part.end, |last| last.number + 1);
-            let text = format.lines(&lines, part.start == first);
-            Ok(Some((text, read..part.end)))
-        }
-    });
-    let one = |text: String| stream::once(ready(Ok::<_, CallError>(text)));
-    let file = one(format.begin(id)).chain(lines).chain(one(format.end()));
-    let mut response = Response::new(Body::from_stream(file));
+    let format = query.format;
+    let file = StatementFile {
+        accounts,
+        user_id,
+        id,
+        format,
+        first: part.start,
+        limit: state.settings.screens.read_ms.duration(),
+    };
+    let mut response = Response::new(Body::from_stream(file.stream(part)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, format.media_type());
     headers.insert(header::CONTENT_DISPOSITION, format.file_name());
     Ok(response)
+}
+
+/// A statement on its way to a client.
+struct StatementFile {
+    accounts: Accounts,
+    user_id: Uuid,
+    id: Uuid,
+    format: Format,
+    /// The number of its first line.
+    first: i64,
+    /// How long reading some lines may take.
+    limit: Duration,
+}
+
+impl StatementFile {
+    /// The file, from its beginning to its end, with these lines.
+    fn stream(self, part: Range<i64>) -> impl Stream<Item = Result<String, CallError>> {
+        let one = |text: String| stream::once(ready(Ok(text)));
+        let (begin, end) = (self.format.begin(self.id), self.format.end());
+        let lines = stream::try_unfold((self, part), |(file, part)| async {
+            let read = file.read(part).await?;
+            Ok(read.map(|(text, rest)| (text, (file, rest))))
+        });
+        one(begin).chain(lines).chain(one(end))
+    }
+
+    /// The first of these lines, and which are left; none: there are none.
+    async fn read(&self, part: Range<i64>) -> Result<Option<(String, Range<i64>)>, CallError> {
+        if part.is_empty() {
+            return Ok(None);
+        }
+        let (deadline, id) = (Deadline::within(self.limit), self.id);
+        let lines = self
+            .accounts
+            .read(deadline, self.user_id, |c| {
+                money::lines(c, id, part.clone(), CHUNK).boxed()
+            })
+            .await;
+        let lines = lines.inspect_err(|error| tracing::warn!(%error, "a statement ends early"))?;
+        let read = lines.last().map_or(part.end, |last| last.number + 1);
+        let text = self.format.lines(&lines, part.start == self.first);
+        Ok(Some((text, read..part.end)))
+    }
 }
 
 impl Format {

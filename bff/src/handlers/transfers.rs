@@ -1,25 +1,27 @@
 //! Money that moves.
 
 use axum::{extract::State, response::Response};
+use futures::FutureExt as _;
+use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{PRIVATE, cursor::PageQuery, tagged};
 use crate::{
     accounts::{
+        audit::{AuditEntry, AuditEvent},
         idempotency::{Answer, RequestKey},
         money::{self, MoneySchema, NewTransfer, Refusal, Transfer, TransferAnswer},
         persist,
     },
     app::AppState,
-    cache::Invalidate,
     edge::{
         error::{ApiError, Code, FieldError},
         extract::{Amount, IfNoneMatch, Name, Path, Query},
         idempotency::{self, Idempotent},
         roles::Admin,
     },
-    identity::Caller,
+    identity::{Caller, session::Device},
     upstream::{Context, view::Page},
 };
 
@@ -50,13 +52,14 @@ pub async fn create(
     Idempotent { key, body }: Idempotent<TransferRequest>,
 ) -> Result<Response, ApiError> {
     let transfer = NewTransfer {
+        id: state.clock.new_id(),
         from: Some(body.from_account_id),
         to: body.to_account_id,
         amount: body.amount.0,
         note: body.note.map(|note| note.0),
     };
-    let answer = carry_out(&state, &key, &transfer).await?;
-    Ok(idempotency::answer(answer))
+    let post = || money::post(&state.accounts, &key, &transfer, &*state.clock);
+    carried_out(&state, &key, persist(&state.accounts, post).await?).await
 }
 
 crate::request! {
@@ -79,30 +82,43 @@ crate::request! {
         headers(("Idempotent-Replayed" = String, description = "`true` when this is the kept answer to an earlier request")))))]
 pub async fn deposit(
     State(state): State<AppState>,
-    _: Admin,
+    Admin(caller): Admin,
+    device: Device,
     Path(to): Path<Uuid>,
     Idempotent { key, body }: Idempotent<DepositRequest>,
 ) -> Result<Response, ApiError> {
     let transfer = NewTransfer {
+        id: state.clock.new_id(),
         from: None,
         to,
         amount: body.amount.0,
         note: Some(body.reason.0),
     };
-    let answer = carry_out(&state, &key, &transfer).await?;
-    Ok(idempotency::answer(answer))
+    let entry = AuditEntry {
+        id: state.clock.new_id(),
+        at: state.clock.now(),
+        event: AuditEvent::DepositMade,
+        user_id: None,
+        session_id: Some(caller.session_id),
+        ip: Some(device.ip),
+        user_agent: Some(device.user_agent),
+        subject: None,
+        detail: json!({ "transfer_id": transfer.id, "account_id": to, "amount": transfer.amount }),
+    };
+    let (pool, clock) = (&state.accounts, &*state.clock);
+    let deposit = || money::deposit(pool, &key, &transfer, &entry, clock);
+    carried_out(&state, &key, persist(pool, deposit).await?).await
 }
 
-async fn carry_out(
+async fn carried_out(
     state: &AppState,
     key: &RequestKey,
-    transfer: &NewTransfer,
-) -> Result<Answer, ApiError> {
-    let post = || money::post(&state.accounts, key, transfer, &*state.clock);
-    let answer = persist(post).await?.map_err(refused)?;
+    outcome: Result<Answer, Refusal>,
+) -> Result<Response, ApiError> {
+    let answer = outcome.map_err(refused)?;
     // The other side hears of it through the event.
-    state.cache.invalidate(Invalidate::User(key.user_id)).await;
-    Ok(answer)
+    state.changed(key.user_id).await;
+    Ok(idempotency::answer(answer))
 }
 
 fn refused(refusal: Refusal) -> ApiError {
@@ -135,12 +151,20 @@ pub async fn show(
     context: Context,
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
-    let from = &state.sources.accounts;
-    let transfer = from.transfer(context.deadline, caller.user_id, id).await?;
+    let (from, user_id) = (&state.sources.accounts, caller.user_id);
+    let transfer = from
+        .read(context.deadline, user_id, |c| {
+            money::transfer(c, user_id, id).boxed()
+        })
+        .await?;
     tagged(&known, &transfer, PRIVATE)
 }
 
-/// List the transfers from and to the caller's accounts, newest first.
+/// List the transfers from and to the caller's accounts, newest first: in the
+/// order in which they were asked for.
+///
+/// A payment's transfer counts from when the payment began, and appears once the
+/// money was taken. When money moved is told by the entries of an account.
 #[utoipa::path(get, path = "/v1/transfers", tag = "money", params(PageQuery),
     responses((status = 200, body = Page<Transfer>), (status = 304, description = "Nothing has changed")))]
 pub async fn list(
@@ -152,11 +176,11 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let list: &[&[u8]] = &[b"transfers", caller.user_id.as_bytes()];
     let before = state.cursors.read(list, query.cursor.as_deref())?;
-    // One more tells whether there is another page.
-    let rows = i64::from(query.limit.0) + 1;
-    let from = &state.sources.accounts;
+    let (from, user_id, rows) = (&state.sources.accounts, caller.user_id, query.limit.rows());
     let transfers = from
-        .transfers(context.deadline, caller.user_id, before, rows)
+        .read(context.deadline, user_id, |c| {
+            money::transfers(c, user_id, before, rows).boxed()
+        })
         .await?;
     let cursor = |last: &Transfer| state.cursors.make(list, last.id);
     tagged(

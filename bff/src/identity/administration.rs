@@ -1,7 +1,7 @@
 //! What administrators do to users, and who may do it to whom.
 
 use platform::{clock::SharedClock, outbox};
-use proto::events::{Event as _, UserUpdated};
+use proto::events::UserUpdated;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -10,11 +10,16 @@ use super::{
     caller::{Caller, Role},
     error::Error,
     session::{Device, Sessions},
+    sign_in::taken,
 };
-use crate::accounts::{
-    administration::{self, Locked},
-    audit::{self, AuditEntry, AuditEvent},
-    credentials::UserStatus,
+use crate::{
+    accounts::{
+        administration::{self, Locked},
+        audit::{self, AuditEntry, AuditEvent},
+        credentials::UserStatus,
+        life,
+    },
+    events::new_event,
 };
 
 /// Changes users on an administrator's word. Cloning shares everything in it.
@@ -36,7 +41,7 @@ pub enum Actor<'a> {
 
 /// What is to be otherwise; what is missing stays.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Change {
+pub struct UserChange {
     /// What the user may do.
     pub role: Option<Role>,
     /// Whether the user may sign in.
@@ -75,7 +80,7 @@ impl Administration {
         &self,
         actor: Actor<'_>,
         user_id: Uuid,
-        change: Change,
+        change: UserChange,
     ) -> Result<(), Error> {
         let mut transaction = self.pool.begin().await?;
         let before = authorise(&mut transaction, actor, user_id).await?;
@@ -91,9 +96,7 @@ impl Administration {
             return Err(Error::Gone);
         }
         let version = administration::set(&mut transaction, &after, self.clock.now()).await?;
-        let event = UserUpdated { user_id };
-        let event =
-            outbox::NewEvent::new(UserUpdated::SUBJECT, user_id, version, &event, &*self.clock);
+        let event = new_event(version, &UserUpdated { user_id }, &*self.clock);
         outbox::append(&mut *transaction, &event).await?;
         if after.role != before.role {
             let detail = json!({ "from": before.role, "to": after.role });
@@ -107,11 +110,11 @@ impl Administration {
             self.note(&mut transaction, actor, user_id, event, detail)
                 .await?;
         }
-        // Before, so that nothing changes while Redis is away; and after, for
-        // what was opened meanwhile with what was true before.
+        // Before the commit, so that nothing changes while Redis is away. A sign-in
+        // that was under way is of an era that is over; a later one waits for the
+        // user's row, which is locked, and finds what is true then.
         self.sessions.end_all(user_id, None).await?;
-        transaction.commit().await?;
-        self.sessions.end_all(user_id, None).await
+        Ok(transaction.commit().await?)
     }
 
     /// Ends all sessions of a user.
@@ -128,6 +131,27 @@ impl Administration {
         Ok(transaction.commit().await?)
     }
 
+    /// Brings back someone who was deleted and isn't erased yet, on an operator's
+    /// word. Returns what they were until now: anyone else stays as they are.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Taken`] when someone else has their address or
+    /// name by now; when the store doesn't answer.
+    pub async fn restore(&self, user_id: Uuid) -> Result<UserStatus, Error> {
+        let mut transaction = self.pool.begin().await?;
+        let before = authorise(&mut transaction, Actor::Operator, user_id).await?;
+        let restored = life::restore(&mut transaction, user_id, self.clock.now()).await;
+        if let Some(version) = restored.map_err(taken)? {
+            let event = new_event(version, &UserUpdated { user_id }, &*self.clock);
+            outbox::append(&mut *transaction, &event).await?;
+            let event = AuditEvent::Restored;
+            self.note(&mut transaction, Actor::Operator, user_id, event, json!({}))
+                .await?;
+            transaction.commit().await?;
+        }
+        Ok(before.status)
+    }
+
     async fn note(
         &self,
         connection: &mut PgConnection,
@@ -140,17 +164,12 @@ impl Administration {
             Actor::Admin(caller, device) => (Some(caller), Some(device)),
             Actor::Operator => (None, None),
         };
-        let entry = AuditEntry {
-            id: self.clock.new_id(),
-            at: self.clock.now(),
-            event,
-            user_id: Some(user_id),
-            session_id: admin.map(|caller| caller.session_id),
-            ip: device.map(|device| device.ip),
-            user_agent: device.map(|device| device.user_agent.clone()),
-            subject: None,
-            detail,
-        };
+        let mut entry = AuditEntry::new(event, Some(user_id), &*self.clock);
+        if let Some(device) = device {
+            entry = entry.by_way_of(device);
+        }
+        entry.session_id = admin.map(|caller| caller.session_id);
+        entry.detail = detail;
         let actor = admin.map(|caller| caller.user_id);
         Ok(audit::append_by(connection, &entry, actor).await?)
     }

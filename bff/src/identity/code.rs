@@ -1,7 +1,5 @@
 //! One-time codes: six digits, sent to an address, good once.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use platform::{clock::SharedClock, redis::Redis};
 use sqlx::PgPool;
@@ -11,9 +9,9 @@ use super::{
     error::Error,
     identifier::{Address, Phone},
     keys::{MasterKey, keyed_hash},
-    secret::{Secret256, six_digits},
+    secret::{Secret256, hex, six_digits},
     settings::CodeSettings,
-    store::codes::{self, CodeKeys, Taken},
+    store::codes::{self, CodeKeys, Issued, Taken},
 };
 use crate::{
     accounts::contacts::Contact,
@@ -21,9 +19,7 @@ use crate::{
 };
 
 /// What a code is good for. A code for one purpose is worth nothing for another.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// To register with this address.
@@ -129,17 +125,12 @@ impl Codes {
         let code = six_digits();
         let mac = self.mac(address, purpose, &code);
         let keys = self.keys(address, purpose);
-        let wait = codes::issue(
-            &self.redis,
-            &keys,
-            &mac,
-            now.timestamp_millis(),
-            &self.settings,
-        )
-        .await?;
-        if wait > 0 {
-            return Err(Error::TooOften(Duration::from_millis(wait)));
-        }
+        let at = now.timestamp_millis();
+        let issued = codes::issue(&self.redis, &keys, &mac, at, &self.settings).await?;
+        let next = match issued {
+            Issued::Code { next } => next,
+            Issued::TooOften { wait } => return Err(Error::TooOften(wait)),
+        };
         let lifetime = self.lifetime();
         if self.is_within_budget(address, is_for_owner).await? {
             let message = Message::code(address, purpose, code, now + lifetime, language);
@@ -152,7 +143,7 @@ impl Codes {
         }
         Ok(Sent {
             expires_in: lifetime,
-            resend_after: self.settings.resend_after_s.delta(),
+            resend_after: next,
         })
     }
 
@@ -266,11 +257,16 @@ impl Codes {
         budget: &str,
         phone: &Phone,
     ) -> Result<Option<&'static str>, Error> {
-        let country = phone.country_code();
         let allowed = &self.settings.sms_countries.0;
-        if !allowed.is_empty() && !allowed.contains(&country) {
+        let region = phone.region();
+        let is_allowed = region.is_some_and(|region| allowed.contains(&region));
+        if !allowed.is_empty() && !is_allowed {
             return Ok(Some("country"));
         }
+        let country = match region {
+            Some(region) => region.to_string(),
+            None => phone.country_code().to_string(),
+        };
         let day = self.clock.now().date_naive().to_string();
         let in_country = format!("{budget}:{country}");
         let in_country = codes::count_message(&self.redis, &in_country, &day).await?;
@@ -280,17 +276,4 @@ impl Codes {
         let in_all = codes::count_message(&self.redis, budget, &day).await?;
         Ok((in_all > self.settings.sms_per_day).then_some("budget"))
     }
-}
-
-/// Lower-case hexadecimal.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use platform::config::Secret;
 
 pub use email::Email;
-pub use phone::{Phone, Region};
+pub use phone::{Phone, Region, UnknownRegion};
 pub use username::Username;
 
 /// Why a text is no identifier.
@@ -29,6 +29,10 @@ pub enum IdentifierError {
     #[error("expected an e-mail address or a phone number")]
     Address,
 }
+
+/// As much of a domain stands in a masked address, in characters: the trail takes
+/// a subject of 128.
+const MASKED_DOMAIN: usize = 64;
 
 /// Where a one-time code can be sent.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -76,17 +80,26 @@ impl Address {
     #[must_use]
     pub fn known(&self) -> Vec<String> {
         let whole = self.canonical();
-        let local = whole.split_once('@').map(|(local, _)| local.to_owned());
-        local.into_iter().chain([whole.to_owned()]).collect()
+        let part = match self {
+            Self::Email(_) => whole.split('@').next().unwrap_or_default(),
+            // Also within the number with its calling code, and with a leading 0.
+            Self::Phone(phone) => phone.national(),
+        };
+        vec![part.to_owned(), whole.to_owned()]
     }
 
     /// What may stand in logs and the audit trail: `a***@example.com`, `+1***23`.
+    /// Of a long domain, its end.
     #[must_use]
     pub fn masked(&self) -> String {
         match self {
             Self::Email(email) => {
                 let (local, domain) = email.address().split_once('@').unwrap_or_default();
-                format!("{}***@{domain}", local.get(..1).unwrap_or_default())
+                let first = local.get(..1).unwrap_or_default();
+                match domain.len().checked_sub(MASKED_DOMAIN) {
+                    None | Some(0) => format!("{first}***@{domain}"),
+                    Some(cut) => format!("{first}***@***{}", &domain[cut..]),
+                }
             }
             Self::Phone(phone) => {
                 let end = phone.e164().len().saturating_sub(2);
@@ -139,6 +152,14 @@ impl Identifier {
     }
 }
 
+/// Whether a character has no place in a name: controls, and marks that change the
+/// direction or the line of what stands around it.
+#[must_use]
+pub fn is_unfit_for_names(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Addresses show themselves masked, so that no log holds a whole one.
 macro_rules! masked_debug {
     ($($type:ty => $mask:expr),* $(,)?) => {$(
@@ -163,9 +184,9 @@ masked_debug! {
 #[derive(Debug, Clone)]
 pub struct Password(Secret);
 
-/// No password, new or not, is longer than this many bytes before it is
-/// looked at.
-const MAX_PASSWORD_BYTES: usize = 1024;
+/// No password, new or not, is longer than this many bytes before it is looked
+/// at: 128 characters of any script, also taken apart into NFD.
+const MAX_PASSWORD_BYTES: usize = 4096;
 
 impl Password {
     /// Takes a password; `None` when it is too long to be one.

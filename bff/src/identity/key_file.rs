@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{ErrorKind, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
 };
@@ -246,10 +246,16 @@ fn write(path: &Path, mode: u32, content: &[u8]) -> anyhow::Result<()> {
             .with_context(|| directory.display().to_string())?;
     }
     let draft = path.with_extension("new");
+    // What was left behind may be readable by others, and would stay so.
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(error).with_context(|| draft.display().to_string());
+        }
+        _ => {}
+    }
     let mut file = fs::OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(mode)
         .open(&draft)
         .with_context(|| draft.display().to_string())?;

@@ -71,3 +71,19 @@ fn the_only_key_that_signs_stays() {
     keys.retire(&only, later, TOKEN).expect("another signs");
     assert_eq!(keys.keys.len(), 1);
 }
+
+#[test]
+fn a_draft_that_was_left_behind_lends_its_mode_to_nothing() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("signing.json");
+    let draft = path.with_extension("new");
+    fs::write(&draft, "half a file").expect("a draft");
+    fs::set_permissions(&draft, fs::Permissions::from_mode(0o666)).expect("a mode");
+    let keys = file(DateTime::UNIX_EPOCH, TimeDelta::days(90));
+    keys.write(&path, None).expect("written");
+    let mode = fs::metadata(&path).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(!draft.exists());
+}

@@ -2,10 +2,9 @@
 
 use platform::{
     clock::{Clock, SharedClock},
-    outbox::{self, NewEvent},
+    outbox,
 };
 use proto::events::{Event, UserDeactivated, UserDeletionRequested, UserUpdated};
-use serde_json::json;
 use sqlx::{PgConnection, PgPool, PgTransaction};
 use uuid::Uuid;
 
@@ -20,8 +19,9 @@ use crate::{
     accounts::{
         administration,
         audit::{self, AuditEntry, AuditEvent},
-        life,
+        life, money,
     },
+    events::new_event,
     notify::Notice,
 };
 
@@ -54,7 +54,8 @@ impl Life {
         }
     }
 
-    /// Deactivates the caller. Signing in again in time brings them back.
+    /// Deactivates the caller. Signing in again in time brings them back; later a
+    /// worker deletes them.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when the caller isn't active any more;
@@ -66,6 +67,10 @@ impl Life {
         let version = life::deactivate(&mut transaction, user_id, now, return_until)
             .await?
             .ok_or(Error::Unauthenticated)?;
+        let notice = Notice::Deactivated(return_until);
+        self.notices
+            .tell(&mut transaction, user_id, notice, device)
+            .await?;
         let event = UserDeactivated { user_id };
         self.tell(&mut transaction, version, &event).await?;
         self.leave(transaction, AuditEvent::Deactivated, caller, device)
@@ -102,7 +107,7 @@ impl Life {
         if !in_the_way.is_empty() {
             return Err(Error::StillOpen(in_the_way));
         }
-        life::close_accounts(&mut transaction, user_id, now).await?;
+        money::close_all(&mut transaction, user_id, &*self.clock).await?;
         let erase_after = now + self.settings.retention_s.delta();
         // While it is known where to.
         let notice = Notice::DeletionRequested(erase_after);
@@ -135,16 +140,10 @@ impl Life {
     }
 
     fn entry(&self, event: AuditEvent, caller: &Caller, device: &Device) -> AuditEntry {
+        let entry = AuditEntry::new(event, Some(caller.user_id), &*self.clock);
         AuditEntry {
-            id: self.clock.new_id(),
-            at: self.clock.now(),
-            event,
-            user_id: Some(caller.user_id),
             session_id: Some(caller.session_id),
-            ip: Some(device.ip),
-            user_agent: Some(device.user_agent.clone()),
-            subject: None,
-            detail: json!({}),
+            ..entry.by_way_of(device)
         }
     }
 
@@ -165,11 +164,10 @@ impl Life {
         device: &Device,
     ) -> Result<(), Error> {
         audit::append(&mut *transaction, &self.entry(event, caller, device)).await?;
-        // Before, so that nothing changes while Redis is away; and after, for
-        // what was opened meanwhile with what was true before.
+        // As with a change by an administrator: nothing changes while Redis is
+        // away, and no sign-in outruns this.
         self.sessions.end_all(caller.user_id, None).await?;
-        transaction.commit().await?;
-        self.sessions.end_all(caller.user_id, None).await
+        Ok(transaction.commit().await?)
     }
 }
 
@@ -190,8 +188,4 @@ pub(super) async fn come_back(
         audit::append(connection, entry).await?;
     }
     Ok(())
-}
-
-fn new_event<E: Event>(version: i64, event: &E, clock: &dyn Clock) -> NewEvent {
-    NewEvent::new(E::SUBJECT, event.aggregate_id(), version, event, clock)
 }

@@ -10,13 +10,16 @@ use platform::{clock::SharedClock, nats::Nats, paseto::SKEW, redis::Redis};
 use uuid::Uuid;
 
 use super::{
-    caller::{Caller, Role},
+    caller::Caller,
     error::Error,
     keys::MasterKey,
     revocation::Revocations,
     secret::{self, CookieValue, RefreshToken, Secret256},
     settings::SessionSettings,
-    store::sessions::{self, Refreshed, Rotation},
+    store::{
+        renewal::{self, Refreshed, Rotation},
+        sessions,
+    },
     token::Tokens,
 };
 pub use model::{Device, Era, Mode, Proof, Session, TokenPair};
@@ -78,7 +81,8 @@ impl Sessions {
         Ok(Era(sessions::era(&self.redis, owner).await?))
     }
 
-    /// Opens a session for someone whose proof was checked after `era` was read.
+    /// Opens the session that `caller` names, for someone whose proof was checked
+    /// after `era` was read.
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`] when all of the user's sessions were ended
@@ -86,15 +90,13 @@ impl Sessions {
     /// when Redis doesn't answer or nothing can be signed.
     pub async fn open(
         &self,
-        user_id: Uuid,
-        role: Role,
+        caller: &Caller,
         mode: Mode,
         device: Device,
         era: Era,
-    ) -> Result<(Uuid, Proof), Error> {
+    ) -> Result<Proof, Error> {
         let now = self.clock.now();
-        // The id tells nothing about the one before, and isn't a secret.
-        let id = self.clock.new_id();
+        let id = caller.session_id;
         let idle = match mode {
             Mode::Token => self.settings.token_idle_s,
             Mode::Cookie => self.settings.cookie_idle_s,
@@ -102,8 +104,8 @@ impl Sessions {
         let ends_at = now + self.settings.absolute_s.delta();
         let session = Session {
             id,
-            user_id,
-            role,
+            user_id: caller.user_id,
+            role: caller.role,
             mode,
             created_at: now,
             last_seen_at: now,
@@ -112,15 +114,10 @@ impl Sessions {
             ip: device.ip,
             user_agent: device.user_agent,
         };
-        let caller = Caller {
-            user_id,
-            session_id: id,
-            role,
-        };
         let (digest, proof) = match mode {
             Mode::Token => {
                 let token = RefreshToken::first(id);
-                let pair = self.pair(&caller, &token, session.idle_at - now)?;
+                let pair = self.pair(caller, &token, session.idle_at - now, ends_at - now)?;
                 (token.digest(), Proof::Tokens(pair))
             }
             Mode::Cookie => {
@@ -137,9 +134,9 @@ impl Sessions {
         let displaced = sessions::create(&self.redis, &session, &digest, most, keep, era.0)
             .await?
             .ok_or(Error::InvalidCredentials)?;
-        self.tell(user_id, &displaced, now).await;
+        self.tell(caller.user_id, &displaced, now).await;
         metrics::counter!("sessions_opened_total", "mode" => mode.as_str()).increment(1);
-        Ok((id, proof))
+        Ok(proof)
     }
 
     /// Exchanges a refresh token for a new pair.
@@ -158,7 +155,7 @@ impl Sessions {
             presented: &presented.digest(),
             successor: &successor.digest(),
         };
-        let refreshed = sessions::refresh(
+        let refreshed = renewal::refresh(
             &self.redis,
             &rotation,
             now.timestamp_millis(),
@@ -185,10 +182,19 @@ impl Sessions {
                     session_id,
                     role,
                 };
-                let left = TimeDelta::milliseconds(standing.idle - now.timestamp_millis());
-                self.pair(&caller, &successor, left)
+                let until = |at| TimeDelta::milliseconds(at - now.timestamp_millis());
+                let (idle, ends) = (until(standing.idle), until(standing.ends));
+                self.pair(&caller, &successor, idle, ends)
             }
         }
+    }
+
+    /// The theft of a session was written down.
+    ///
+    /// # Errors
+    /// When Redis doesn't answer.
+    pub async fn theft_is_told(&self, session_id: Uuid) -> Result<(), Error> {
+        Ok(renewal::forget_theft(&self.redis, session_id).await?)
     }
 
     /// Whom an access token proves, if its session has not ended.
@@ -243,16 +249,19 @@ impl Sessions {
         Ok(sessions::list(&self.redis, user_id, self.clock.now_ms()).await?)
     }
 
+    /// An access token doesn't outlive its session, which ends in `ends_in`.
     fn pair(
         &self,
         caller: &Caller,
         refresh: &RefreshToken,
         refresh_expires_in: TimeDelta,
+        ends_in: TimeDelta,
     ) -> Result<TokenPair, Error> {
+        let expires_in = self.tokens.lifetime().min(ends_in);
         Ok(TokenPair {
             session_id: caller.session_id,
-            access_token: self.tokens.for_client(caller)?,
-            expires_in: self.tokens.lifetime(),
+            access_token: self.tokens.for_client(caller, expires_in)?,
+            expires_in,
             refresh_token: refresh.encode(&self.key),
             refresh_expires_in,
         })

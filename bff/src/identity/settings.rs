@@ -1,7 +1,9 @@
-//! The numbers of identity, each with its source.
+//! The numbers of identity.
 
 use platform::config::{List, Seconds};
 use serde::{Deserialize, Serialize};
+
+use super::identifier::Region;
 
 /// Sessions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,8 +53,9 @@ pub struct CodeSettings {
     pub send_interval_s: Seconds,
     /// Seconds between two codes for one identifier.
     pub resend_after_s: Seconds,
-    /// Countries that SMS goes to, by calling code, such as `1,44,49`; empty for all.
-    pub sms_countries: List<u16>,
+    /// Countries that SMS goes to, such as `US,GB,DE`; empty for all, which
+    /// production doesn't take where SMS can be sent.
+    pub sms_countries: List<Region>,
     /// SMS a day to one country.
     pub sms_per_country_per_day: u32,
     /// SMS a day in all.

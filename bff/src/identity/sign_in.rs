@@ -6,6 +6,7 @@ mod devices;
 mod passwords;
 mod profile;
 mod registration;
+mod sessions;
 mod step_up;
 mod vouched;
 
@@ -16,27 +17,25 @@ use uuid::Uuid;
 
 use super::{
     caller::Caller,
-    code::{Codes, hex},
+    code::Codes,
     error::Error,
     identifier::{Identifier, Password},
     keys::keyed_hash,
     life,
     notices::Notices,
     password::{Hasher, Verdict},
-    secret::Secret256,
-    session::{Device, Era, Mode, Proof, Sessions, TokenPair},
+    secret::{Secret256, hex},
+    session::{Device, Era, Mode, Proof, Sessions},
     store::attempts::{self, Outcome},
 };
-use crate::{
-    accounts::{
-        audit::{self, AuditEntry, AuditEvent},
-        credentials::{self, Credentials, UserStatus},
-        users::User,
-    },
-    notify::Notice,
+use crate::accounts::{
+    audit::{self, AuditEntry, AuditEvent},
+    credentials::{self, Credentials, UserStatus},
+    users::User,
 };
 
 pub use registration::Registration;
+pub(super) use registration::taken;
 pub use step_up::StepUp;
 
 /// Signs people up and in, and looks after what they sign in with. Cloning
@@ -92,10 +91,29 @@ impl SignIn {
         mode: Mode,
         device: Device,
     ) -> Result<SignedIn, Error> {
-        let found = credentials::find(&self.pool, &identifier).await?;
+        let first = self.attempt(&identifier, &password, mode, &device).await?;
+        if let Some(signed_in) = first {
+            return Ok(signed_in);
+        }
+        // The new hash may be the same password's, which another sign-in has
+        // hashed with today's parameters.
+        let second = self.attempt(&identifier, &password, mode, &device).await?;
+        second.ok_or(Error::InvalidCredentials)
+    }
+
+    /// `None` when the password was right, and its hash replaced meanwhile.
+    async fn attempt(
+        &self,
+        identifier: &Identifier,
+        password: &Password,
+        mode: Mode,
+        device: &Device,
+    ) -> Result<Option<SignedIn>, Error> {
+        let found = credentials::find(&self.pool, identifier).await?;
+        let user_id = found.as_ref().map(|credentials| credentials.user_id);
         // A user has one count of failures, by whichever of its identifiers.
-        let owner = match &found {
-            Some(credentials) => credentials.user_id.to_string(),
+        let owner = match user_id {
+            Some(user_id) => user_id.to_string(),
             None => {
                 let canonical = identifier.canonical().as_bytes();
                 hex(&keyed_hash(&self.key, &[b"unknown", canonical])[..16])
@@ -104,18 +122,28 @@ impl SignIn {
         let era = self.sessions.era(&owner).await?;
         let now = self.clock.now();
         let allowed = found.filter(|credentials| credentials.may_sign_in(now));
-        let judgement = self.judge(allowed.as_ref(), &owner, password).await?;
-        let subject = identifier.masked();
+        let judgement = self
+            .judge(allowed.as_ref(), &owner, password.clone())
+            .await?;
+        let subject = Some(identifier.masked());
         let (Some(credentials), Outcome::Accepted) = (allowed, judgement.outcome) else {
-            let mut entry = self.entry(AuditEvent::SignInFailed, None, &device, Some(subject));
+            let mut entry = self.entry(AuditEvent::SignInFailed, user_id, device, subject);
             entry.detail = json!({ "blocked": judgement.outcome == Outcome::Blocked });
-            audit::append(&self.pool, &entry).await?;
+            // Whoever it was, they haven't shown to be the user.
+            audit::append_by(&self.pool, &entry, None).await?;
             return Err(Error::InvalidCredentials);
         };
-        let user = self
-            .welcome(&credentials, judgement.rehashed, subject, &device)
-            .await?;
-        self.open(user, mode, device, era).await
+        let session_id = self.clock.new_id();
+        let mut entry = self.entry(AuditEvent::SignedIn, user_id, device, subject);
+        entry.session_id = Some(session_id);
+        let rehashed = judgement.rehashed.as_deref();
+        match self.welcome(&credentials, rehashed, &entry, device).await? {
+            Some(user) => {
+                let opened = self.open(user, session_id, mode, device.clone(), era);
+                opened.await.map(Some)
+            }
+            None => Ok(None),
+        }
     }
 
     /// Checks a password, with the same work for a user who doesn't exist or
@@ -142,95 +170,48 @@ impl SignIn {
     async fn welcome(
         &self,
         credentials: &Credentials,
-        rehashed: Option<String>,
-        subject: String,
+        rehashed: Option<&str>,
+        entry: &AuditEntry,
         device: &Device,
-    ) -> Result<User, Error> {
+    ) -> Result<Option<User>, Error> {
         let user_id = credentials.user_id;
         let before = credentials.password.as_deref().unwrap_or_default();
-        let entry = self.entry(AuditEvent::SignedIn, Some(user_id), device, Some(subject));
         let user = if credentials.status == UserStatus::Deactivated {
             let back = self.entry(AuditEvent::Reactivated, Some(user_id), device, None);
             let mut transaction = self.pool.begin().await?;
             life::come_back(&mut transaction, &back, user_id, &*self.clock).await?;
-            let user = credentials::sign_in(&mut *transaction, user_id, before, &entry).await?;
+            let user = credentials::sign_in(&mut *transaction, user_id, before, entry).await?;
             if user.is_some() {
                 transaction.commit().await?;
             }
             user
         } else {
-            credentials::sign_in(&self.pool, user_id, before, &entry).await?
+            credentials::sign_in(&self.pool, user_id, before, entry).await?
         };
-        let user = user.ok_or(Error::InvalidCredentials)?;
-        if let Some(hash) = &rehashed {
-            credentials::rehash(&self.pool, user_id, before, hash).await?;
+        if user.is_some() {
+            if let Some(hash) = rehashed {
+                credentials::rehash(&self.pool, user_id, before, hash).await?;
+            }
+            self.greet(user_id, device).await?;
         }
-        self.greet(user_id, device).await?;
         Ok(user)
     }
 
     async fn open(
         &self,
         user: User,
+        session_id: Uuid,
         mode: Mode,
         device: Device,
         era: Era,
     ) -> Result<SignedIn, Error> {
-        let opened = self.sessions.open(user.id, user.role, mode, device, era);
-        let (_, proof) = opened.await?;
+        let caller = Caller {
+            user_id: user.id,
+            session_id,
+            role: user.role,
+        };
+        let proof = self.sessions.open(&caller, mode, device, era).await?;
         Ok(SignedIn { user, proof })
-    }
-
-    /// Renews a session's tokens. The use of a token that was displaced long ago
-    /// has ended the session, and is written down.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`]; when a store doesn't answer.
-    pub async fn refresh(&self, token: &str, device: &Device) -> Result<TokenPair, Error> {
-        match self.sessions.refresh(token).await {
-            Err(Error::Stolen {
-                user_id,
-                session_id,
-            }) => {
-                let mut entry =
-                    self.entry(AuditEvent::RefreshTokenStolen, Some(user_id), device, None);
-                entry.session_id = Some(session_id);
-                let mut transaction = self.pool.begin().await?;
-                audit::append(&mut *transaction, &entry).await?;
-                self.notices
-                    .tell(&mut transaction, user_id, Notice::SessionStolen, device)
-                    .await?;
-                transaction.commit().await?;
-                Err(Error::Unauthenticated)
-            }
-            outcome => outcome,
-        }
-    }
-
-    /// Ends the caller's session. One that has ended already stays so.
-    ///
-    /// # Errors
-    /// When a store doesn't answer.
-    pub async fn logout(&self, caller: &Caller, device: &Device) -> Result<(), Error> {
-        match self.sessions.end(caller.user_id, caller.session_id).await {
-            Ok(()) => {}
-            Err(Error::NotFound) => return Ok(()),
-            Err(error) => return Err(error),
-        }
-        let mut entry = self.entry(AuditEvent::SignedOut, Some(caller.user_id), device, None);
-        entry.session_id = Some(caller.session_id);
-        Ok(audit::append(&self.pool, &entry).await?)
-    }
-
-    /// Ends every session of the caller.
-    ///
-    /// # Errors
-    /// When a store doesn't answer.
-    pub async fn logout_all(&self, caller: &Caller, device: &Device) -> Result<(), Error> {
-        self.sessions.end_all(caller.user_id, None).await?;
-        let user_id = Some(caller.user_id);
-        let entry = self.entry(AuditEvent::SignedOutEverywhere, user_id, device, None);
-        Ok(audit::append(&self.pool, &entry).await?)
     }
 
     pub(super) fn entry(
@@ -241,15 +222,8 @@ impl SignIn {
         subject: Option<String>,
     ) -> AuditEntry {
         AuditEntry {
-            id: self.clock.new_id(),
-            at: self.clock.now(),
-            event,
-            user_id,
-            session_id: None,
-            ip: Some(device.ip),
-            user_agent: Some(device.user_agent.clone()),
             subject,
-            detail: json!({}),
+            ..AuditEntry::new(event, user_id, &*self.clock).by_way_of(device)
         }
     }
 }

@@ -42,8 +42,6 @@ pub struct NoSigningKey;
 pub struct Verified {
     /// Whom it proves.
     pub caller: Caller,
-    /// When it was made.
-    pub issued_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
     /// Of the keys that it was verified with.
     generation: u64,
@@ -87,12 +85,13 @@ impl Tokens {
         &self.keys
     }
 
-    /// A token that a client shows to the edge.
+    /// A token that a client shows to the edge for `lifetime`, which is that of
+    /// every client's token or shorter.
     ///
     /// # Errors
     /// [`NoSigningKey`].
-    pub fn for_client(&self, caller: &Caller) -> Result<String, NoSigningKey> {
-        self.sign(Some(caller), CLIENTS, self.lifetime)
+    pub fn for_client(&self, caller: &Caller, lifetime: TimeDelta) -> Result<String, NoSigningKey> {
+        self.sign(Some(caller), CLIENTS, lifetime)
     }
 
     /// The token that the edge shows to the orders service on behalf of a
@@ -141,7 +140,6 @@ impl Tokens {
         };
         let verified = Verified {
             caller,
-            issued_at: claims.iat,
             expires_at: claims.exp,
             generation,
         };

@@ -5,7 +5,8 @@ use uuid::Uuid;
 /// A kind of requests that are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// Signing up and in, and refreshing.
+    /// Checking what could be guessed, passwords and codes; and beginning at a
+    /// provider, of which something is remembered for minutes.
     Auth,
     /// Asking for one-time codes.
     Code,
@@ -13,7 +14,9 @@ pub enum Class {
     Write,
     /// Reading a user's own data.
     Read,
-    /// Reading what is the same for everyone.
+    /// What needs nobody signed in and tells nothing to who guesses: reading what
+    /// is the same for everyone, and exchanging a secret of 256 bits. A house full
+    /// of people behind one address renews its sessions here.
     Public,
 }
 

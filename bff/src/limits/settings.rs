@@ -13,7 +13,7 @@ pub struct LimitSettings {
     pub replicas: NonZeroU32,
     /// How long Redis may take to say what is left of a limit, in milliseconds.
     pub redis_limit_ms: Millis,
-    /// Signing up and in, and refreshing; by client address.
+    /// Checking passwords and codes; by client address.
     pub auth: AuthLimit,
     /// Asking for one-time codes; by client address.
     pub code: CodeLimit,
@@ -21,7 +21,7 @@ pub struct LimitSettings {
     pub write: WriteLimit,
     /// A user's own data.
     pub read: ReadLimit,
-    /// What is the same for everyone.
+    /// What is the same for everyone, and renewing sessions.
     pub public: PublicLimit,
 }
 

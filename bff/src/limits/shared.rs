@@ -1,10 +1,10 @@
 use std::{num::NonZeroU32, sync::LazyLock, time::Duration};
 
 use platform::{clock::SharedClock, config::Millis, redis::Redis};
-use redis::{RedisError, Script};
+use redis::Script;
 
 use super::settings::Quota;
-use crate::upstream::{BreakerSettings, Budget, CallError, Deadline, Guard, Policy};
+use crate::upstream::{BreakerSettings, GuardedRedis};
 
 static GCRA: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("gcra.lua")));
 
@@ -24,21 +24,12 @@ pub(super) struct Grant {
 /// The buckets that all replicas share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    redis: Redis,
-    limit: Duration,
-    guard: Guard,
+    redis: GuardedRedis,
 }
 
 impl Shared {
     /// Buckets that are asked for at most `limit`.
     pub fn new(redis: Redis, limit: Duration, clock: SharedClock) -> Self {
-        let policy = Policy {
-            concurrency: 1_024,
-            wait: limit,
-            retries: 0,
-            hedge: false,
-            patience: limit / 2,
-        };
         // There is a good answer without Redis, and a better one with it: it is
         // given up soon, and tried again soon.
         let breaker = BreakerSettings {
@@ -46,17 +37,15 @@ impl Shared {
             probe_after_max_ms: Millis(5_000),
             ..BreakerSettings::default()
         };
-        let names = ["redis", "limits"];
+        let at_once = (1_024, limit);
         Self {
-            redis,
-            limit,
-            guard: Guard::new(names, policy, &breaker, Budget::default(), clock),
+            redis: GuardedRedis::new("limits", redis, limit, at_once, &breaker, clock),
         }
     }
 
     /// Whether Redis has failed too often to be relied on.
     pub fn is_away(&self) -> bool {
-        !self.guard.is_closed()
+        self.redis.is_away()
     }
 
     /// Takes up to `wanted` cells, at least one if there is any, out of the
@@ -69,18 +58,17 @@ impl Shared {
         now: i64,
     ) -> Result<Grant, Away> {
         let key = self.redis.key(&format!("limit:{name}"));
-        let call = || async {
-            let answer = GCRA
-                .key(&key)
-                .arg(now)
-                .arg(quota.interval())
-                .arg(quota.burst)
-                .arg(wanted)
-                .invoke_async(&mut self.redis.hot())
-                .await;
-            answer.map_err(|error: RedisError| CallError::unavailable(error))
+        let mut script = GCRA.key(key);
+        script
+            .arg(now)
+            .arg(quota.interval())
+            .arg(quota.burst)
+            .arg(wanted);
+        let ask = |mut redis| {
+            let script = &script;
+            async move { script.invoke_async(&mut redis).await }
         };
-        match self.guard.call(Deadline::within(self.limit), call).await {
+        match self.redis.ask(self.redis.deadline(), ask).await {
             Ok((cells, arrival)) => Ok(Grant { cells, arrival }),
             Err(error) => {
                 tracing::debug!(%error, "this replica limits by itself");
@@ -101,14 +89,17 @@ mod tests {
 
     const NOW: i64 = 1_900_000_000_000_000;
 
-    fn shared() -> Shared {
+    fn redis() -> Redis {
         let settings = RedisSettings {
             url: testing::redis_url(),
             prefix: testing::unique_name(),
             ..RedisSettings::default()
         };
-        let redis = Redis::new(&settings).unwrap();
-        Shared::new(redis, Duration::from_secs(5), Arc::new(SystemClock))
+        Redis::new(&settings).unwrap()
+    }
+
+    fn shared(redis: &Redis) -> Shared {
+        Shared::new(redis.clone(), Duration::from_secs(5), Arc::new(SystemClock))
     }
 
     /// Intervals are long beside the test: Redis forgets full buckets by its own
@@ -137,7 +128,7 @@ mod tests {
     fn the_script_does_what_a_leaking_bucket_does() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let _context = runtime.enter();
-        let shared = shared();
+        let shared = shared(&redis());
         // Parts of the time that a full burst takes, and parts of the burst.
         let steps = vec((0.0..0.2_f64, 0.0..0.4_f64), 1..40);
         run(&(quotas(), steps), |(quota, steps)| {
@@ -174,7 +165,7 @@ mod tests {
     fn clocks_that_disagree_gain_no_more_than_they_are_apart() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let _context = runtime.enter();
-        let shared = shared();
+        let shared = shared(&redis());
         let steps = vec((0.0..0.5_f64, 1..200_u32), 1..40);
         run(&(quotas(), steps), |(quota, steps)| {
             let name = testing::unique_name();
@@ -195,7 +186,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_bucket_is_no_key() {
-        let shared = shared();
+        let redis = redis();
+        let shared = shared(&redis);
         let quota = Quota {
             count: NonZeroU32::new(60_000_000).unwrap(),
             window_s: 60,
@@ -205,11 +197,11 @@ mod tests {
             .take("brief", quota, NonZeroU32::MIN, NOW)
             .await
             .unwrap();
-        let key = shared.redis.key("limit:brief");
+        let key = redis.key("limit:brief");
         let gone = async {
             while redis::cmd("EXISTS")
                 .arg(&key)
-                .query_async(&mut shared.redis.hot())
+                .query_async(&mut redis.hot())
                 .await
                 .unwrap()
             {

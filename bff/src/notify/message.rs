@@ -50,6 +50,8 @@ pub struct Message {
 pub enum Notice {
     /// The password was changed, or replaced by means of a code.
     PasswordChanged,
+    /// The name to sign in with was changed, or given up.
+    UsernameChanged,
     /// An address can be used to sign in from now on: this one, masked.
     AddressAdded(String),
     /// An address can't be used any more: this one, masked.
@@ -62,6 +64,8 @@ pub enum Notice {
     NewSignIn,
     /// A session was ended because its refresh token may have been copied.
     SessionStolen,
+    /// The account is closed; signing in brings it back until this time.
+    Deactivated(DateTime<Utc>),
     /// The account will be erased at this time.
     DeletionRequested(DateTime<Utc>),
 }

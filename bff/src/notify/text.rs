@@ -47,22 +47,26 @@ const MESSAGES: &[(&str, &str)] = files![
     "en/base",
     "en/code",
     "en/password_changed",
+    "en/username_changed",
     "en/address_added",
     "en/address_removed",
     "en/provider_added",
     "en/provider_removed",
     "en/new_sign_in",
     "en/session_stolen",
+    "en/deactivated",
     "en/deletion_requested",
     "ru/base",
     "ru/code",
     "ru/password_changed",
+    "ru/username_changed",
     "ru/address_added",
     "ru/address_removed",
     "ru/provider_added",
     "ru/provider_removed",
     "ru/new_sign_in",
     "ru/session_stolen",
+    "ru/deactivated",
     "ru/deletion_requested",
 ];
 
@@ -129,7 +133,9 @@ pub(super) fn text(message: &Message, form: Form, now: DateTime<Utc>) -> Result<
                 | Notice::AddressRemoved(which)
                 | Notice::ProviderAdded(which)
                 | Notice::ProviderRemoved(which) => (which.as_str(), String::new()),
-                Notice::DeletionRequested(at) => ("", at.format("%Y-%m-%d").to_string()),
+                Notice::Deactivated(at) | Notice::DeletionRequested(at) => {
+                    ("", at.format("%Y-%m-%d").to_string())
+                }
                 _ => ("", String::new()),
             };
             context! {
@@ -157,12 +163,14 @@ const fn name(content: &Content) -> &'static str {
         Content::Code { .. } => "code",
         Content::Notice { notice, .. } => match notice {
             Notice::PasswordChanged => "password_changed",
+            Notice::UsernameChanged => "username_changed",
             Notice::AddressAdded(_) => "address_added",
             Notice::AddressRemoved(_) => "address_removed",
             Notice::ProviderAdded(_) => "provider_added",
             Notice::ProviderRemoved(_) => "provider_removed",
             Notice::NewSignIn => "new_sign_in",
             Notice::SessionStolen => "session_stolen",
+            Notice::Deactivated(_) => "deactivated",
             Notice::DeletionRequested(_) => "deletion_requested",
         },
     }
@@ -212,6 +220,8 @@ mod tests {
             Notice::ProviderRemoved("VK".into()),
             Notice::NewSignIn,
             Notice::SessionStolen,
+            Notice::UsernameChanged,
+            Notice::Deactivated(now),
             Notice::DeletionRequested(now),
         ];
         let notice = |notice| Message::notice(&to, notice, now, &device);

@@ -2,6 +2,7 @@
 
 use std::{sync::LazyLock, time::Duration};
 
+use futures::FutureExt as _;
 use utoipa::ToSchema;
 
 use super::{
@@ -9,7 +10,10 @@ use super::{
     part::{Keep, Need, Part, PartReport, Screen, json},
 };
 use crate::{
-    accounts::{money::Account, users::User},
+    accounts::{
+        money::{self, Account},
+        users::{self, User},
+    },
     cache::{Key, Scope, Ttl},
     identity::Caller,
     upstream::{
@@ -80,7 +84,18 @@ fn of_user(name: &'static str, caller: &Caller) -> Key {
 }
 
 async fn profile(from: Sources, caller: Caller, context: Context) -> Result<User, CallError> {
-    match from.accounts.user(context.deadline, caller.user_id).await {
+    let user_id = caller.user_id;
+    let found = from
+        .accounts
+        .read(context.deadline, user_id, |c| {
+            let found = users::find(c, user_id);
+            // So that a database that lags isn't believed.
+            found
+                .map(|user| user?.ok_or(sqlx::Error::RowNotFound))
+                .boxed()
+        })
+        .await;
+    match found {
         // The session outlived its user.
         Err(CallError::NotFound) => Err(CallError::Unauthenticated),
         outcome => outcome,
@@ -92,8 +107,11 @@ async fn accounts(
     caller: Caller,
     context: Context,
 ) -> Result<Vec<Account>, CallError> {
+    let user_id = caller.user_id;
     from.accounts
-        .list(context.deadline, caller.user_id, None, ACCOUNTS)
+        .read(context.deadline, user_id, |c| {
+            money::list(c, user_id, None, ACCOUNTS).boxed()
+        })
         .await
 }
 

@@ -137,6 +137,10 @@ impl From<sqlx::Error> for CallError {
             Self::unavailable(error)
         } else if matches!(error, sqlx::Error::RowNotFound) {
             Self::NotFound
+        } else if platform::postgres::is_bad_value(&error) {
+            // What was asked for should have been looked at more closely.
+            tracing::warn!(%error, "the accounts store refused a value");
+            Self::Invalid([].into())
         } else {
             Self::internal(error)
         }

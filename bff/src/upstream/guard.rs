@@ -111,9 +111,11 @@ impl Guard {
             let Err(CallError::Unavailable { retry_after, .. }) = outcome else {
                 break;
             };
-            let jittered =
-                || (FIRST_PAUSE * 2_u32.pow(retry)).mul_f64(rand::random_range(0.5..1.5));
-            let pause = retry_after.unwrap_or_else(jittered);
+            let pause = match retry_after {
+                // No sooner than the callee said, and not all at once.
+                Some(after) => after.mul_f64(rand::random_range(1.0..1.5)),
+                None => (FIRST_PAUSE * 2_u32.pow(retry)).mul_f64(rand::random_range(0.5..1.5)),
+            };
             if deadline.remaining() <= pause || !self.budget.withdraw() {
                 break;
             }

@@ -87,9 +87,17 @@ async fn a_retry_comes_when_the_callee_said_and_not_past_the_deadline() {
         let outcome = guard.call(Deadline::within(limit), call).await;
         (outcome.ok(), began.elapsed())
     };
-    let guard = guard(policy());
-    assert_eq!(fails_once(&guard, MS(1_000)).await, (Some(2), MS(300)));
-    assert_eq!(fails_once(&guard, MS(200)).await, (None, MS(0)));
+    let mut pauses = Vec::new();
+    for _ in 0..8 {
+        let (call, pause) = fails_once(&guard(policy()), MS(1_000)).await;
+        assert_eq!(call, Some(2));
+        assert!((MS(300)..=MS(451)).contains(&pause), "{pause:?}");
+        pauses.push(pause);
+    }
+    pauses.dedup();
+    assert!(pauses.len() > 1, "not all at once");
+    let too_late = fails_once(&guard(policy()), MS(200)).await;
+    assert_eq!(too_late, (None, MS(0)));
 }
 
 #[tokio::test(start_paused = true)]

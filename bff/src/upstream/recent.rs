@@ -10,10 +10,10 @@ use std::{
 };
 
 use platform::{clock::SharedClock, config::Millis, redis::Redis};
-use redis::{Cmd, FromRedisValue, RedisError, cmd};
+use redis::cmd;
 use uuid::Uuid;
 
-use super::{BreakerSettings, Budget, CallError, Deadline, Guard, Policy};
+use super::{BreakerSettings, GuardedRedis};
 
 /// Users that this replica remembers at once; of the others Redis knows.
 const REMEMBERED: u64 = 100_000;
@@ -32,8 +32,7 @@ struct Inner {
     here: moka::sync::Cache<Uuid, ()>,
     /// Until when everybody counts, in milliseconds since the epoch.
     everybody_until: AtomicI64,
-    redis: Redis,
-    guard: Guard,
+    redis: GuardedRedis,
     keep: Millis,
     clock: SharedClock,
 }
@@ -48,22 +47,22 @@ impl RecentWrites {
     /// Remembers for `keep`.
     #[must_use]
     pub fn new(redis: Redis, keep: Millis, clock: SharedClock) -> Self {
-        let policy = Policy {
-            concurrency: 256,
-            wait: Duration::ZERO,
-            retries: 0,
-            hedge: false,
-            patience: LIMIT / 2,
-        };
-        let breaker = BreakerSettings::default();
-        let names = ["redis", "recent-writes"];
+        let at_once = (256, Duration::ZERO);
+        let (breaker, clock_of_breaker) = (BreakerSettings::default(), clock.clone());
+        let redis = GuardedRedis::new(
+            "recent-writes",
+            redis,
+            LIMIT,
+            at_once,
+            &breaker,
+            clock_of_breaker,
+        );
         Self(Some(Arc::new(Inner {
             here: moka::sync::Cache::builder()
                 .max_capacity(REMEMBERED)
                 .time_to_live(keep.duration())
                 .build(),
             everybody_until: AtomicI64::new(i64::MIN),
-            guard: Guard::new(names, policy, &breaker, Budget::default(), clock.clone()),
             redis,
             keep,
             clock,
@@ -82,7 +81,7 @@ impl RecentWrites {
             let mut set = cmd("SET");
             set.arg(inner.key(user)).arg(1).arg("PX").arg(inner.keep.0);
             // Without Redis nobody reads from a database that may lag.
-            let _: Result<(), _> = inner.run(&set).await;
+            let _: Result<(), _> = inner.redis.run(inner.redis.deadline(), &set).await;
         }
     }
 
@@ -105,20 +104,13 @@ impl RecentWrites {
         }
         let mut exists = cmd("EXISTS");
         exists.arg(inner.key(user));
-        inner.run(&exists).await.unwrap_or(true)
+        let wrote = inner.redis.run(inner.redis.deadline(), &exists).await;
+        wrote.unwrap_or(true)
     }
 }
 
 impl Inner {
     fn key(&self, user: Uuid) -> String {
         self.redis.key(&format!("wrote:{user}"))
-    }
-
-    async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, CallError> {
-        let call = || async {
-            let answer = command.query_async(&mut self.redis.hot()).await;
-            answer.map_err(|error: RedisError| CallError::unavailable(error))
-        };
-        self.guard.call(Deadline::within(LIMIT), call).await
     }
 }

@@ -173,14 +173,16 @@ async fn pages_of_allowed_origins_alone_may_call_from_a_browser() {
             .request(Method::OPTIONS, "/v1/auth/login")
             .header("origin", origin)
             .header("access-control-request-method", "POST")
-            .header("access-control-request-headers", "content-type,x-csrf");
-        Answer::of(request)
-            .await
-            .header("access-control-allow-origin")
+            .header(
+                "access-control-request-headers",
+                "content-type,x-csrf,traceparent",
+            );
+        Answer::of(request).await
     };
-    assert_eq!(
-        preflight("https://app.example").await.as_deref(),
-        Some("https://app.example")
-    );
-    assert_eq!(preflight("https://evil.example").await, None);
+    let origin = "access-control-allow-origin";
+    let ours = preflight("https://app.example").await;
+    assert_eq!(ours.header(origin).as_deref(), Some("https://app.example"));
+    let headers = ours.header("access-control-allow-headers").unwrap();
+    assert!(headers.contains("traceparent"), "{headers}");
+    assert_eq!(preflight("https://evil.example").await.header(origin), None);
 }

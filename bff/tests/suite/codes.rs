@@ -220,19 +220,50 @@ async fn codes_are_sent_three_times_then_once_an_hour_a_minute_apart() {
 }
 
 #[tokio::test]
+async fn the_answer_says_when_the_next_code_can_really_be_had_whoever_asks() {
+    let app = TestApp::start().await;
+    app.user("ann@example.com").await;
+    for address in ["ann@example.com", "nobody@example.com"] {
+        for path in ["/v1/auth/reset-password", "/v1/auth/verify-code"] {
+            let address = match path {
+                "/v1/auth/verify-code" => format!("x{address}"),
+                _ => address.to_owned(),
+            };
+            let mut body = json!({ "identifier": address });
+            if path == "/v1/auth/verify-code" {
+                body["purpose"] = json!("registration");
+            }
+            for expected in [60..=60, 60..=60, 3_460..=3_480] {
+                let sent = app.post(path, None, &body).await;
+                let sent = sent.expect(StatusCode::ACCEPTED).json();
+                let after = sent["resend_after"].as_i64().unwrap();
+                assert!(expected.contains(&after), "{path} {address}: {after}");
+                app.advance(TimeDelta::seconds(60));
+            }
+            app.advance(TimeDelta::seconds(3_480 - 60));
+            let again = app.post(path, None, &body).await;
+            again.expect(StatusCode::ACCEPTED);
+        }
+    }
+}
+
+#[tokio::test]
 async fn sms_goes_to_allowed_countries_within_the_days_budget() {
     let app = TestApp::with(|settings| {
-        settings.codes.sms_countries = List(vec![1, 44]);
+        settings.codes.sms_countries = List(vec!["US".parse().unwrap(), "GB".parse().unwrap()]);
         settings.codes.sms_per_country_per_day = 2;
     })
     .await;
     let worker = app.worker().await;
     for number in [
         "+4915112345678",
+        // Jamaica has the calling code of the United States, Guernsey that of Britain.
+        "+18762101234",
+        "+447911123456",
         "+14155552671",
         "+14155552672",
         "+14155552673",
-        "+447911123456",
+        "+447400123456",
     ] {
         app.ask(number, "registration", None)
             .await
@@ -241,7 +272,7 @@ async fn sms_goes_to_allowed_countries_within_the_days_budget() {
     worker.all_handled(&app).await;
     assert_eq!(
         worker.recipients().await,
-        ["+14155552671", "+14155552672", "+447911123456"]
+        ["+14155552671", "+14155552672", "+447400123456"]
     );
 }
 

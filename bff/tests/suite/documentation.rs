@@ -25,7 +25,10 @@ fn is_a_test(source: &str, name: &str) -> bool {
 
 #[test]
 fn a_helper_is_no_test() {
-    assert!(is_a_test("#[tokio::test]\nasync fn it_is_so() {}", "it_is_so"));
+    assert!(is_a_test(
+        "#[tokio::test]\nasync fn it_is_so() {}",
+        "it_is_so"
+    ));
     assert!(is_a_test("#[case(1)]\n#[test]\nfn it_is_so(", "it_is_so"));
     assert!(!is_a_test("#[test]\nfn a() {\n}\n\nasync fn b() {}", "b"));
     assert!(!is_a_test("#[test]\nfn a() {}", "b"));

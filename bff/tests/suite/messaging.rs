@@ -23,8 +23,9 @@ use platform::{
     config::{Millis, ServerUrl},
     nats::{Nats, NatsSettings},
     postgres::PostgresSettings,
+    redis::{Redis, RedisSettings},
     shutdown::Lifetime,
-    testing::{Database, ManualClock, finish, nats_url, unique_name},
+    testing::{Database, ManualClock, finish, nats_url, redis_url, unique_name},
 };
 use sqlx::PgPool;
 use tracing::subscriber::DefaultGuard;
@@ -102,8 +103,14 @@ impl Messaging {
     }
 
     pub fn worker(&self) -> Worker {
+        let redis = RedisSettings {
+            url: redis_url(),
+            prefix: unique_name(),
+            ..RedisSettings::default()
+        };
         Worker {
             pool: self.pool.clone(),
+            redis: Redis::new(&redis).unwrap(),
             nats: self.nats.clone(),
             clock: self.shared_clock(),
             notifier: self.notifier(),

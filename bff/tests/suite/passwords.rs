@@ -100,6 +100,31 @@ async fn a_new_password_that_breaks_rules_is_told_which() {
 }
 
 #[tokio::test]
+async fn a_long_password_counts_as_it_was_typed() {
+    let app = TestApp::start().await;
+    let tokens = app.signed_in("ann@example.com").await;
+    let words = "Nine quiet harbour lamps beside seventy copper kettles under oak trees, \
+                 and plum orbit cello rivers of slate wander past the old mill house ";
+    let mut current = PASSWORD.to_owned();
+    for length in [64, 128] {
+        // Spaces at its ends are a part of it.
+        let new = format!(" {} ", &words[..length - 2]);
+        update(&app, &tokens, &current, &new)
+            .await
+            .expect(StatusCode::NO_CONTENT);
+        for other in [&new[..length - 1], new.trim(), &new.to_lowercase()] {
+            app.login_with("ann@example.com", other)
+                .await
+                .expect(StatusCode::UNAUTHORIZED);
+        }
+        app.login_with("ann@example.com", &new)
+            .await
+            .expect(StatusCode::OK);
+        current = new;
+    }
+}
+
+#[tokio::test]
 async fn a_code_replaces_a_forgotten_password_and_ends_everything() {
     let app = TestApp::start().await;
     let worker = app.worker().await;
@@ -225,4 +250,42 @@ async fn beyond_the_queue_of_hashes_the_edge_is_overloaded_for_everybody_alike()
     // And then it isn't any more.
     app.advance(TimeDelta::hours(1));
     app.login("ann@example.com").await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn ones_own_phone_number_is_no_password_however_it_is_written() {
+    let app = TestApp::start().await;
+    let worker = app.worker().await;
+    app.ask("+14155552671", "registration", None)
+        .await
+        .expect(StatusCode::ACCEPTED);
+    let code = worker.code_for("+14155552671").await;
+    for password in ["4155552671", "14155552671", "zq 004155552671 kv"] {
+        let body = json!({ "identifier": "+14155552671", "code": code, "password": password, "full_name": "Ann" });
+        let refused = app.post("/v1/auth/register", None, &body).await;
+        let refused = refused.expect(StatusCode::BAD_REQUEST).json();
+        let codes = refused["errors"].as_array().unwrap().iter();
+        let mut codes = codes.map(|error| error["code"].clone());
+        assert!(codes.any(|code| code == "contains_identity"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn the_longest_password_may_come_taken_apart() {
+    use unicode_normalization::UnicodeNormalization as _;
+
+    let app = TestApp::start().await;
+    let tokens = app.signed_in("ann@example.com").await;
+    // Syllables of three letters, which are 384 bytes put together and 1152 apart.
+    let password: String = (0..128u32)
+        .filter_map(|n| char::from_u32(0xAC01 + n * 1_036 % 11_000 / 28 * 28))
+        .collect();
+    let apart: String = password.nfd().collect();
+    assert!(apart.len() > 1024, "{}", apart.len());
+    update(&app, &tokens, PASSWORD, &apart)
+        .await
+        .expect(StatusCode::NO_CONTENT);
+    app.login_with("ann@example.com", &password)
+        .await
+        .expect(StatusCode::OK);
 }

@@ -140,3 +140,22 @@ async fn signing_in_and_refreshing_while_the_password_is_reset_leaves_nothing_al
         "nothing was in time"
     );
 }
+
+#[tokio::test]
+async fn many_sign_ins_at_the_moment_of_a_rehash_all_succeed() {
+    let app = TestApp::start().await;
+    app.user("ann@example.com").await;
+    let mut settings = app.settings.clone();
+    settings.passwords.memory_kib = 128;
+    settings.passwords.concurrency = 8;
+    let other = app.replica_with(settings).await;
+    let answers = join_all((0..8).map(|_| sign_in(&other, PASSWORD))).await;
+    for answer in answers {
+        answer.expect(StatusCode::OK);
+    }
+    let hash: String = sqlx::query_scalar("SELECT password FROM credentials")
+        .fetch_one(&mut app.superuser().await)
+        .await
+        .unwrap();
+    assert!(hash.contains("m=128,"), "{hash}");
+}

@@ -101,6 +101,15 @@ impl TestWorker {
         mails.into_iter().map(|(_, text)| text).collect()
     }
 
+    /// SMS to a number, in no order.
+    pub fn sms_to(&self, to: &str) -> Vec<String> {
+        let files = std::fs::read_dir(&self.sms).into_iter().flatten();
+        files
+            .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
+            .filter(|text| recipient(text).as_deref() == Some(to))
+            .collect()
+    }
+
     fn letters(&self) -> Vec<Letter> {
         let mut letters: Vec<Letter> = [&self.mail, &self.sms]
             .into_iter()

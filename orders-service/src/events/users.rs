@@ -52,7 +52,8 @@ pub fn spawn(
                     () = life.stopping() => return Ok(()),
                     _ = tick.tick() => {}
                 }
-                inbox::sweep(&swept, clock.now() - remembered).await?;
+                let before = clock.now() - remembered;
+                while !life.is_stopping() && inbox::sweep(&swept, before).await? {}
             }
         })
         .await;

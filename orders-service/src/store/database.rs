@@ -144,7 +144,6 @@ impl Database {
                     Err(_) => tracing::warn!("the database is away: no answer in time"),
                 }
             }
-            self.measure();
         }
     }
 
@@ -158,14 +157,6 @@ impl Database {
         *connection = Some(self.pool.connect_options().connect().await?);
         Ok(())
     }
-
-    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-    fn measure(&self) {
-        let idle = self.pool.num_idle() as f64;
-        let all = f64::from(self.pool.size());
-        metrics::gauge!("postgres_pool_connections", "state" => "idle").set(idle);
-        metrics::gauge!("postgres_pool_connections", "state" => "in_use").set(all - idle);
-    }
 }
 
 /// Somebody who waits for a connection, counted until dropped.
@@ -173,7 +164,7 @@ struct Waiting(Gauge);
 
 impl Waiting {
     fn begin() -> Self {
-        let gauge = metrics::gauge!("postgres_pool_waiting");
+        let gauge = metrics::gauge!("postgres_pool_waiting", "pool" => "orders");
         gauge.increment(1.0);
         Self(gauge)
     }

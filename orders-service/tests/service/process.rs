@@ -178,8 +178,8 @@ async fn metrics_count_calls_by_method_and_code_and_know_the_pool() {
         r#"grpc_requests_total{method="orders.v1.CatalogService/GetItem",code="NotFound"} 1"#,
         r#"grpc_requests_total{method="orders.v1.CatalogService/GetItem",code="InvalidArgument"} 1"#,
         r#"grpc_request_duration_seconds_count{method="orders.v1.CatalogService/GetItem"} 2"#,
-        r#"postgres_pool_connections{state="idle"}"#,
-        "postgres_pool_waiting ",
+        r#"postgres_pool_connections{pool="orders",state="idle"}"#,
+        r#"postgres_pool_waiting{pool="orders"}"#,
         r#"build_info{service="orders-service""#,
     ] {
         assert!(metrics.contains(line), "{line} isn't in\n{metrics}");

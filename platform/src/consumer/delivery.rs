@@ -1,5 +1,6 @@
 use async_nats::{HeaderMap, header::NATS_MESSAGE_ID, jetstream::Message};
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -10,23 +11,32 @@ use crate::nats::Nats;
 pub struct Delivery {
     /// The event's id: what the inbox is asked about.
     pub id: Uuid,
+    /// Its place in the stream.
+    pub place: u64,
     /// The CloudEvents type: the subject without prefix.
     pub event_type: String,
     /// The payload.
     pub data: Bytes,
     /// The W3C trace context of the work that caused the event.
     pub traceparent: Option<String>,
+    /// What it happened to.
+    pub aggregate_id: Uuid,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
     /// How often it was delivered, this time included.
     pub deliveries: i64,
 }
 
 impl Delivery {
-    /// `None` when the message carries no event id.
+    /// `None` when the message isn't an event as the outbox writes them.
     pub(super) fn read(nats: &Nats, message: &Message, deliveries: i64) -> Option<Self> {
         let headers = message.headers.as_ref()?;
         let id = header(headers, "ce-id").or_else(|| header(headers, NATS_MESSAGE_ID))?;
         Some(Self {
             id: id.parse().ok()?,
+            place: message.info().ok()?.stream_sequence,
+            aggregate_id: header(headers, "ce-subject")?.parse().ok()?,
+            occurred_at: header(headers, "ce-time")?.parse().ok()?,
             event_type: nats.event_type(&message.subject).to_owned(),
             data: message.payload.clone(),
             traceparent: header(headers, "traceparent").map(str::to_owned),

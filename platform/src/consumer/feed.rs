@@ -21,19 +21,26 @@ const FORGET: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub enum Signal {
     /// Events may have been missed: whatever was concluded from them is to be
-    /// dropped. Comes first, and after every lost connection.
-    Reset,
+    /// dropped. Comes first, and after every lost connection that left a gap.
+    Reset {
+        /// The events that follow have places in the stream above this one.
+        after: u64,
+        /// Those up to this place had happened before.
+        latest: u64,
+    },
     /// Something happened.
     Event(Delivery),
 }
 
 /// Shows every event of a stream to this very process, from now on, without
-/// acknowledgement: for caches, which would rather start anew than catch up.
+/// acknowledgement.
 #[derive(Debug, Clone)]
 pub struct Feed {
     nats: Nats,
     stream: Stream,
     filter: &'static str,
+    /// How many events of the past may be caught up with.
+    past: u64,
 }
 
 impl Feed {
@@ -50,7 +57,17 @@ impl Feed {
             nats,
             stream,
             filter,
+            past: 0,
         }
+    }
+
+    /// Begins with the stream's last `past` events, and catches up with as many
+    /// after a lost connection. A feed without a past starts anew each time,
+    /// which is what a cache would rather do.
+    #[must_use]
+    pub fn with_past(mut self, past: u64) -> Self {
+        self.past = past;
+        self
     }
 
     /// Calls `handler` until the process ends. It must be quick: it holds up
@@ -60,27 +77,36 @@ impl Feed {
         H: FnMut(Signal) + Send,
     {
         let name = self.filter;
-        let handler = Mutex::new(handler);
-        keep_going(name, lifetime, || self.follow_while_up(lifetime, &handler)).await;
+        let state = Mutex::new((handler, None));
+        keep_going(name, lifetime, || async {
+            let (handler, place) = &mut *state.lock().await;
+            self.follow_while_up(lifetime, handler, place).await
+        })
+        .await;
     }
 
+    /// `place` is that of the last event that was seen.
     async fn follow_while_up<H>(
         &self,
         lifetime: &Lifetime,
-        handler: &Mutex<H>,
+        handler: &mut H,
+        place: &mut Option<u64>,
     ) -> anyhow::Result<()>
     where
         H: FnMut(Signal) + Send,
     {
-        let mut handler = handler.lock().await;
         let mut connections = self.nats.connections();
         connections.mark_unchanged();
         self.nats.require()?;
         self.nats.ensure_streams().await?;
-        let consumer = self.consumer().await?;
+        let (after, latest) = self.start(*place).await?;
+        let consumer = self.consumer(after + 1).await?;
         let mut messages = consumer.stream().heartbeat(HEARTBEAT).messages().await?;
-        // From here on nothing is missed, so what is older is of no use.
-        handler(Signal::Reset);
+        // From here on nothing is missed.
+        if self.past == 0 || *place != Some(after) {
+            handler(Signal::Reset { after, latest });
+            *place = Some(after);
+        }
         let mut seen = 0;
         loop {
             let message = tokio::select! {
@@ -93,22 +119,44 @@ impl Feed {
                 anyhow::bail!("the subscription ended");
             };
             let message = message?;
-            let sequence = message
+            let info = message
                 .info()
-                .map_err(|error| anyhow::anyhow!("not a JetStream message: {error}"))?
-                .consumer_sequence;
-            if sequence != seen + 1 {
-                anyhow::bail!("{} events were missed", sequence.saturating_sub(seen + 1));
+                .map_err(|error| anyhow::anyhow!("not a JetStream message: {error}"))?;
+            if info.consumer_sequence != seen + 1 {
+                let missed = info.consumer_sequence.saturating_sub(seen + 1);
+                anyhow::bail!("{missed} events were missed");
             }
-            seen = sequence;
-            handler(Delivery::read(&self.nats, &message, 1).map_or(Signal::Reset, Signal::Event));
+            seen += 1;
+            let at = info.stream_sequence;
+            let event = Delivery::read(&self.nats, &message, 1);
+            let unreadable = Signal::Reset {
+                after: at,
+                latest: at,
+            };
+            handler(event.map_or(unreadable, Signal::Event));
+            *place = Some(at);
         }
     }
 
-    async fn consumer(&self) -> anyhow::Result<PullConsumer> {
+    /// The place after which to start: where this process was, when what has
+    /// happened since is all there and no more than can be caught up with. And
+    /// that of the latest event.
+    async fn start(&self, place: Option<u64>) -> anyhow::Result<(u64, u64)> {
+        let name = self.nats.stream_name(self.stream);
+        let stream = self.nats.jetstream().get_stream(name).await?;
+        let state = &stream.cached_info().state;
+        let latest = state.last_sequence;
+        let oldest = latest
+            .saturating_sub(self.past)
+            .max(state.first_sequence.saturating_sub(1));
+        let after = place.filter(|place| (oldest..=latest).contains(place));
+        Ok((after.unwrap_or(oldest), latest))
+    }
+
+    async fn consumer(&self, start_sequence: u64) -> anyhow::Result<PullConsumer> {
         let config = pull::Config {
             filter_subject: self.nats.subject(self.filter),
-            deliver_policy: DeliverPolicy::New,
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
             ack_policy: AckPolicy::None,
             inactive_threshold: FORGET,
             num_replicas: 1,

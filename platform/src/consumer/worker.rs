@@ -61,7 +61,7 @@ impl Consumer {
             metrics::counter!("consumer_redelivered_total", "consumer" => self.name).increment(1);
         }
         let failure = match Delivery::read(&self.nats, message, deliveries) {
-            None => Some(Failure::Dead("no event id".into())),
+            None => Some(Failure::Dead("not a CloudEvent".into())),
             Some(_) if deliveries > self.max_deliver => Some(Failure::Dead(
                 "every attempt ended without an answer".into(),
             )),

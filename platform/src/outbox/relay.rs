@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use async_nats::header::NATS_MESSAGE_ID;
 use chrono::TimeDelta;
 use futures::{StreamExt as _, stream};
-use sqlx::{PgPool, postgres::PgListener};
+use sqlx::PgPool;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
@@ -18,8 +18,9 @@ const BATCH: i64 = 256;
 /// long, by a transaction that PostgreSQL ends when it idles for ten seconds.
 const BATCH_LIMIT: Duration = Duration::from_secs(5);
 
-/// How often the table is looked at when no notification comes.
-const POLL: Duration = Duration::from_secs(1);
+/// How often the table is looked at while nothing is due: a short look into a
+/// short index. A notification at each commit would cost those commits more.
+const POLL: Duration = Duration::from_millis(50);
 
 const MEASURE: Duration = Duration::from_secs(5);
 const SWEEP: Duration = Duration::from_secs(60);
@@ -69,8 +70,6 @@ impl Relay {
     async fn publish_while_up(&self, lifetime: &Lifetime) -> anyhow::Result<()> {
         self.nats.require()?;
         self.nats.ensure_streams().await?;
-        let mut inserted = PgListener::connect_with(&self.pool).await?;
-        inserted.listen("outbox").await?;
         while !lifetime.is_stopping() {
             if self.publish_batch().await? {
                 continue;
@@ -78,71 +77,70 @@ impl Relay {
             tokio::select! {
                 () = lifetime.stopping() => break,
                 () = tokio::time::sleep(POLL) => {}
-                notification = inserted.recv() => {
-                    notification?;
-                    while inserted.next_buffered().is_some() {}
-                }
             }
         }
         Ok(())
     }
 
-    /// Publishes the oldest rows. Returns whether there may be more right away.
+    /// Publishes the rows that are due. Returns whether there may be more right
+    /// away.
     async fn publish_batch(&self) -> anyhow::Result<bool> {
         self.nats.require()?;
         let mut transaction = self.pool.begin().await?;
         let rows = store::claim(&mut *transaction, BATCH).await?;
-        if rows.is_empty() {
-            return Ok(false);
-        }
         let claimed = rows.len();
-        let (published, failure) = self.publish(rows).await;
+        let (published, failed) = self.publish(rows).await;
+        // Without NATS, that they didn't leave says nothing about these rows.
+        let there = self.nats.require();
         if !published.is_empty() {
             store::mark_published(&mut *transaction, &published, self.clock.now()).await?;
-            transaction.commit().await?;
-            metrics::counter!("outbox_published_total").increment(published.len() as u64);
         }
-        match failure {
-            None => Ok(i64::try_from(claimed)? == BATCH),
-            Some(error) if published.is_empty() => Err(error),
-            // Some left, so NATS is there: the rest is tried at the next look,
-            // without holding up what comes after it.
-            Some(error) => {
-                let left = claimed - published.len();
-                tracing::warn!(left, error = %format!("{error:#}"), "events were not acknowledged");
-                Ok(false)
-            }
+        if let Some((_, error)) = failed.first()
+            && there.is_ok()
+        {
+            let (count, error) = (failed.len(), format!("{error:#}"));
+            tracing::warn!(count, error, "events were not acknowledged");
+            let ids: Vec<Uuid> = failed.iter().map(|(id, _)| *id).collect();
+            store::put_off(&mut *transaction, &ids).await?;
         }
+        transaction.commit().await?;
+        metrics::counter!("outbox_published_total").increment(published.len() as u64);
+        there?;
+        Ok(i64::try_from(claimed)? == BATCH)
     }
 
     /// Publishes rows side by side, those of one aggregate one after another.
-    /// Returns those that were acknowledged, and the first failure.
-    async fn publish(&self, rows: Vec<Pending>) -> (Vec<Uuid>, Option<anyhow::Error>) {
+    /// Returns those that were acknowledged, and those that weren't.
+    async fn publish(&self, rows: Vec<Pending>) -> (Vec<Uuid>, Vec<(Uuid, anyhow::Error)>) {
         let deadline = Instant::now() + BATCH_LIMIT;
-        let mut published = Vec::with_capacity(rows.len());
-        let mut failure = None;
+        let (mut published, mut failed) = (Vec::with_capacity(rows.len()), Vec::new());
         let mut lanes = stream::iter(by_aggregate(rows))
             .map(|lane| self.publish_lane(lane, deadline))
             .buffer_unordered(BATCH.unsigned_abs() as usize);
-        while let Some((done, error)) = lanes.next().await {
+        while let Some((done, failure)) = lanes.next().await {
             published.extend(done);
-            failure = failure.or(error);
+            failed.extend(failure);
         }
-        (published, failure)
+        (published, failed)
     }
 
+    /// Ends with the first row that isn't acknowledged: what comes after it must
+    /// not overtake it.
     async fn publish_lane(
         &self,
         lane: Vec<Pending>,
         deadline: Instant,
-    ) -> (Vec<Uuid>, Option<anyhow::Error>) {
+    ) -> (Vec<Uuid>, Option<(Uuid, anyhow::Error)>) {
         let mut published = Vec::with_capacity(lane.len());
         for row in lane {
             let id = row.id;
             let acknowledged = timeout_at(deadline, self.publish_one(row)).await;
             match acknowledged.context("no acknowledgement in time").flatten() {
                 Ok(()) => published.push(id),
-                Err(error) => return (published, Some(error.context(format!("event {id}")))),
+                Err(error) => {
+                    let error = error.context(format!("event {id}"));
+                    return (published, Some((id, error)));
+                }
             }
         }
         (published, None)
@@ -177,7 +175,8 @@ impl Relay {
                 () = lifetime.stopping() => return Ok(()),
                 _ = measure.tick() => self.measure().await?,
                 _ = sweep.tick() => {
-                    store::sweep(&self.pool, self.clock.now() - self.retention).await?;
+                    let before = self.clock.now() - self.retention;
+                    while !lifetime.is_stopping() && store::sweep(&self.pool, before).await? {}
                 }
             }
         }

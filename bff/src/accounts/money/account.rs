@@ -1,19 +1,17 @@
 use chrono::{DateTime, Utc};
-use platform::{
-    clock::Clock,
-    currency::Currency,
-    money::Money,
-    outbox::{self, NewEvent},
-};
-use proto::events::{AccountUpdated, Event as _};
+use platform::{clock::Clock, currency::Currency, money::Money, outbox};
+use proto::events::AccountUpdated;
 use rust_decimal::Decimal;
 use serde::Serialize;
-use sqlx::{PgExecutor, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{MoneySchema, stored};
-use crate::accounts::users::instant;
+use crate::{
+    accounts::{persist, users::instant},
+    events::new_event,
+};
 
 /// Whether an account can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
@@ -132,6 +130,8 @@ pub async fn get(executor: impl PgExecutor<'_>, user_id: Uuid, id: Uuid) -> sqlx
 /// An account that is about to be opened.
 #[derive(Debug)]
 pub struct NewAccount {
+    /// Its id, by which it is known when it is opened a second time.
+    pub id: Uuid,
     /// Whose it is.
     pub user_id: Uuid,
     /// What it is kept in.
@@ -146,7 +146,7 @@ pub const ONE_PER_CURRENCY: &str = "accounts_one_open_per_currency";
 /// The constraint that refuses to close an account with money in it.
 pub const CLOSED_IS_EMPTY: &str = "accounts_closed_is_empty";
 
-/// Opens an account, unless its owner isn't active. A deletion under way is
+/// Opens an account, once, unless its owner isn't active. A deletion under way is
 /// waited for, so that no account appears behind its last look at them; the
 /// weaker `FOR KEY SHARE` would go by what the owner was before.
 ///
@@ -154,6 +154,10 @@ pub const CLOSED_IS_EMPTY: &str = "accounts_closed_is_empty";
 /// [`ONE_PER_CURRENCY`], when its owner has one; [`sqlx::Error::RowNotFound`],
 /// when the owner isn't active; or when the store doesn't answer.
 pub async fn open(pool: &PgPool, new: &NewAccount, clock: &dyn Clock) -> sqlx::Result<Account> {
+    persist(pool, || try_open(pool, new, clock)).await
+}
+
+async fn try_open(pool: &PgPool, new: &NewAccount, clock: &dyn Clock) -> sqlx::Result<Account> {
     let mut transaction = pool.begin().await?;
     let row = sqlx::query_as!(
         Row,
@@ -161,15 +165,20 @@ pub async fn open(pool: &PgPool, new: &NewAccount, clock: &dyn Clock) -> sqlx::R
                SELECT id FROM users WHERE id = $2 AND status = 'active' FOR SHARE)
            INSERT INTO accounts (id, kind, user_id, name, currency, minor_units, created_at, updated_at)
            SELECT $1, 'user', owner.id, $3, code, minor_units, $5, $5 FROM owner, currencies WHERE code = $4
+           ON CONFLICT (id) DO NOTHING
            RETURNING id, name, status AS "status: AccountStatus", currency, balance, held, created_at, updated_at"#,
-        clock.new_id(),
+        new.id,
         new.user_id,
         new.name,
         new.currency.code(),
         clock.now(),
     )
-    .fetch_one(&mut *transaction)
+    .fetch_optional(&mut *transaction)
     .await?;
+    let Some(row) = row else {
+        // Unless an earlier try was committed after all.
+        return get(&mut *transaction, new.user_id, new.id).await;
+    };
     tell(&mut *transaction, row.id, new.user_id, clock).await?;
     transaction.commit().await?;
     row.try_into()
@@ -181,6 +190,16 @@ pub async fn open(pool: &PgPool, new: &NewAccount, clock: &dyn Clock) -> sqlx::R
 /// [`sqlx::Error::RowNotFound`], also when it is someone else's; or when the
 /// store doesn't answer.
 pub async fn rename(
+    pool: &PgPool,
+    user_id: Uuid,
+    id: Uuid,
+    name: Option<&str>,
+    clock: &dyn Clock,
+) -> sqlx::Result<Account> {
+    persist(pool, || try_rename(pool, user_id, id, name, clock)).await
+}
+
+async fn try_rename(
     pool: &PgPool,
     user_id: Uuid,
     id: Uuid,
@@ -211,24 +230,49 @@ pub async fn rename(
 /// [`CLOSED_IS_EMPTY`], when there is money in it; [`sqlx::Error::RowNotFound`],
 /// also when it is someone else's; or when the store doesn't answer.
 pub async fn close(pool: &PgPool, user_id: Uuid, id: Uuid, clock: &dyn Clock) -> sqlx::Result<()> {
+    persist(pool, || try_close(pool, user_id, id, clock)).await
+}
+
+async fn try_close(pool: &PgPool, user_id: Uuid, id: Uuid, clock: &dyn Clock) -> sqlx::Result<()> {
     let mut transaction = pool.begin().await?;
-    let found = sqlx::query_scalar!(
-        r#"WITH mine AS (
-               SELECT id, status FROM accounts WHERE id = $1 AND user_id = $2 FOR NO KEY UPDATE),
-           closed AS (
-               UPDATE accounts a SET status = 'closed', closed_at = GREATEST(a.updated_at, $3), updated_at = GREATEST(a.updated_at, $3)
-               FROM mine WHERE a.id = mine.id AND mine.status = 'open' RETURNING a.id)
-           SELECT EXISTS (SELECT FROM closed) AS "closed!" FROM mine"#,
-        id,
-        user_id,
-        clock.now(),
-    )
-    .fetch_one(&mut *transaction)
-    .await?;
-    if found {
+    get(&mut *transaction, user_id, id).await?;
+    if close_open(&mut transaction, user_id, Some(id), clock).await? {
         tell(&mut *transaction, id, user_id, clock).await?;
     }
     transaction.commit().await
+}
+
+/// Closes all of a user's accounts, in the transaction in which the user leaves.
+///
+/// # Errors
+/// [`CLOSED_IS_EMPTY`], when there is money in one; or when the store doesn't
+/// answer.
+pub async fn close_all(
+    connection: &mut PgConnection,
+    user_id: Uuid,
+    clock: &dyn Clock,
+) -> sqlx::Result<()> {
+    close_open(connection, user_id, None, clock).await.map(drop)
+}
+
+/// Closes one of a user's accounts, or all. Returns whether any was open.
+async fn close_open(
+    connection: &mut PgConnection,
+    user_id: Uuid,
+    id: Option<Uuid>,
+    clock: &dyn Clock,
+) -> sqlx::Result<bool> {
+    let closed = sqlx::query!(
+        "UPDATE accounts SET status = 'closed',
+             closed_at = GREATEST(updated_at, $3), updated_at = GREATEST(updated_at, $3)
+         WHERE user_id = $1 AND ($2::uuid IS NULL OR id = $2) AND kind = 'user' AND status = 'open'",
+        user_id,
+        id,
+        clock.now(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(closed.rows_affected() > 0)
 }
 
 /// Tells whoever keeps the account somewhere that it changed.
@@ -242,6 +286,5 @@ async fn tell(
         account_id,
         user_id,
     };
-    let event = NewEvent::new(AccountUpdated::SUBJECT, account_id, 0, &event, clock);
-    outbox::append(executor, &event).await
+    outbox::append(executor, &new_event(0, &event, clock)).await
 }

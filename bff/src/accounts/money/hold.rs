@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use platform::{clock::Clock, money::Money, trace};
+use platform::{clock::Clock, money::Money, postgres::is_down, shutdown::Lifetime, trace};
 use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
@@ -38,7 +38,8 @@ pub enum HoldState {
 }
 
 /// Why no money was set aside. Nothing has changed then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum HoldRefusal {
     /// The user has no such account.
     NoAccount,
@@ -52,36 +53,6 @@ pub enum HoldRefusal {
     Differs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-enum Verdict {
-    Held,
-    Captured,
-    Released,
-    Expired,
-    NoAccount,
-    AccountClosed,
-    CurrencyMismatch,
-    InsufficientFunds,
-    Differs,
-}
-
-impl Verdict {
-    fn state(self) -> Result<HoldState, HoldRefusal> {
-        match self {
-            Self::Held => Ok(HoldState::Held),
-            Self::Captured => Ok(HoldState::Captured),
-            Self::Released => Ok(HoldState::Released),
-            Self::Expired => Ok(HoldState::Expired),
-            Self::NoAccount => Err(HoldRefusal::NoAccount),
-            Self::AccountClosed => Err(HoldRefusal::AccountClosed),
-            Self::CurrencyMismatch => Err(HoldRefusal::CurrencyMismatch),
-            Self::InsufficientFunds => Err(HoldRefusal::InsufficientFunds),
-            Self::Differs => Err(HoldRefusal::Differs),
-        }
-    }
-}
-
 /// Sets money aside, once: for a payment that is known already, the answer is
 /// where its hold stands.
 ///
@@ -93,8 +64,11 @@ pub async fn place_hold(
     new: &NewHold,
     clock: &dyn Clock,
 ) -> sqlx::Result<Result<HoldState, HoldRefusal>> {
-    let verdict = sqlx::query_scalar!(
-        r#"SELECT hold_place($1, $2, $3, $4, $5, $6, $7, $8, $9) AS "verdict!: Verdict""#,
+    let verdict = sqlx::query!(
+        r#"SELECT CASE WHEN is_state THEN verdict END AS "state: HoldState",
+                  CASE WHEN NOT is_state THEN verdict END AS "refusal: HoldRefusal"
+           FROM hold_place($1, $2, $3, $4, $5, $6, $7, $8, $9) AS verdict,
+                LATERAL (SELECT verdict = ANY (enum_range(NULL::hold_state)::text[]) AS is_state) AS kind"#,
         new.id,
         new.account_id,
         new.user_id,
@@ -107,7 +81,11 @@ pub async fn place_hold(
     )
     .fetch_one(executor)
     .await?;
-    Ok(verdict.state())
+    match (verdict.state, verdict.refusal) {
+        (Some(state), _) => Ok(Ok(state)),
+        (None, Some(refusal)) => Ok(Err(refusal)),
+        (None, None) => Err(sqlx::Error::Decode("a hold without a verdict".into())),
+    }
 }
 
 /// Takes what is held: it becomes the house's revenue, once. Returns where the
@@ -150,27 +128,48 @@ pub async fn release_hold(
 }
 
 /// Gives back what was held until now and wasn't taken. Returns how many holds
-/// that were.
+/// that were. One that can't be ended now, because its account is busy, is left
+/// for the next time, and holds up no other.
 ///
 /// # Errors
 /// When the store doesn't answer.
-pub async fn expire_holds(pool: &PgPool, clock: &dyn Clock) -> sqlx::Result<u64> {
-    let mut expired = 0;
+pub async fn expire_holds(
+    pool: &PgPool,
+    clock: &dyn Clock,
+    lifetime: &Lifetime,
+) -> sqlx::Result<u64> {
+    let (now, mut expired) = (clock.now(), 0);
+    // Behind those that were looked at, whatever became of them.
+    let mut after = (DateTime::UNIX_EPOCH, Uuid::nil());
     loop {
-        let due = sqlx::query_scalar!(
-            "SELECT id FROM holds WHERE state = 'held' AND expires_at <= $1 ORDER BY expires_at LIMIT $2",
-            clock.now(),
+        let due = sqlx::query!(
+            r#"SELECT id, expires_at AS "expires_at!" FROM holds
+               WHERE state = 'held' AND expires_at <= $1 AND (expires_at, id) > ($2, $3)
+               ORDER BY expires_at, id LIMIT $4"#,
+            now,
+            after.0,
+            after.1,
             DUE,
         )
         .fetch_all(pool)
         .await?;
-        for id in &due {
+        for hold in &due {
+            if lifetime.is_stopping() {
+                return Ok(expired);
+            }
             // Each on its own: a hold that is being captured holds up no other.
-            let ended = persist(|| end(pool, *id, HoldState::Expired, clock)).await?;
-            expired += u64::from(ended == Some(HoldState::Expired));
+            match persist(pool, || end(pool, hold.id, HoldState::Expired, clock)).await {
+                Ok(state) => expired += u64::from(state == Some(HoldState::Expired)),
+                Err(error) if is_down(&error) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(hold = %hold.id, %error, "a hold doesn't end");
+                    metrics::counter!("holds_not_expired_total").increment(1);
+                }
+            }
         }
-        if due.len() < DUE as usize {
-            return Ok(expired);
+        match due.last() {
+            Some(last) if due.len() == DUE as usize => after = (last.expires_at, last.id),
+            _ => return Ok(expired),
         }
     }
 }

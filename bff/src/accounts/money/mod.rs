@@ -15,8 +15,8 @@ use rust_decimal::Decimal;
 use utoipa::ToSchema;
 
 pub use account::{
-    Account, AccountStatus, CLOSED_IS_EMPTY, NewAccount, ONE_PER_CURRENCY, close, get, list, open,
-    rename,
+    Account, AccountStatus, CLOSED_IS_EMPTY, NewAccount, ONE_PER_CURRENCY, close, close_all, get,
+    list, open, rename,
 };
 pub use entry::{Entry, entries};
 pub use hold::{
@@ -25,7 +25,7 @@ pub use hold::{
 pub use reconcile::{Drift, Rule, reconcile};
 pub use statement::{Line, lines, statement};
 pub use transfer::{
-    Balance, NewTransfer, Refusal, Transfer, TransferAnswer, post, transfer, transfers,
+    Balance, NewTransfer, Refusal, Transfer, TransferAnswer, deposit, post, transfer, transfers,
 };
 
 /// An exact amount in one currency, for the OpenAPI document.
@@ -41,7 +41,7 @@ pub struct MoneySchema {
 }
 
 /// Money as it is stored. Fails only for what the tables' checks refuse.
-fn stored(amount: Decimal, currency: &str) -> sqlx::Result<Money> {
+pub(super) fn stored(amount: Decimal, currency: &str) -> sqlx::Result<Money> {
     currency
         .parse()
         .map_err(MoneyError::from)

@@ -27,9 +27,10 @@ pub struct Line {
     pub note: Option<String>,
 }
 
-/// Finds the part of an account's history within a time, by number. It looks at
-/// a few entries, however many there are: along an account's history time
-/// doesn't run backwards.
+/// Finds the part of an account's history that begins at `from` and ends before
+/// `to`, by number; without them, at its beginning and its end. It looks at a
+/// few entries, however many there are: along an account's history time doesn't
+/// run backwards.
 ///
 /// # Errors
 /// [`sqlx::Error::RowNotFound`], when the account is someone else's; or when the
@@ -38,28 +39,31 @@ pub async fn statement(
     executor: impl PgExecutor<'_>,
     user_id: Uuid,
     account_id: Uuid,
-    time: Range<DateTime<Utc>>,
+    from: Option<DateTime<Utc>>,
+    to: Option<DateTime<Utc>>,
 ) -> sqlx::Result<Range<i64>> {
     // Halves what is left until it is empty, for each end of the time.
     let numbers = sqlx::query!(
         r#"WITH RECURSIVE search AS (
-               SELECT at, 1::bigint AS low, a.version + 1 AS high
-               FROM accounts a CROSS JOIN unnest(ARRAY[$3::timestamptz, $4]) AS at
+               SELECT ends, at, 1::bigint AS low, a.version + 1 AS high
+               FROM accounts a CROSS JOIN (VALUES
+                   (false, COALESCE($3::timestamptz, '-infinity')),
+                   (true, COALESCE($4::timestamptz, 'infinity'))) AS bounds (ends, at)
                WHERE a.id = $1 AND a.user_id = $2 AND a.kind = 'user'
                UNION ALL
-               SELECT at, CASE WHEN t.created_at < at THEN middle + 1 ELSE low END,
+               SELECT ends, at, CASE WHEN t.created_at < at THEN middle + 1 ELSE low END,
                       CASE WHEN t.created_at < at THEN high ELSE middle END
                FROM search
                CROSS JOIN LATERAL (SELECT (low + high) / 2 AS middle) AS half
                JOIN entries e ON e.account_id = $1 AND e.account_version = middle
                JOIN transfers t ON t.id = e.transfer_id
                WHERE low < high)
-           SELECT min(low) FILTER (WHERE at = $3) AS "from!", min(low) FILTER (WHERE at = $4) AS "to!"
+           SELECT min(low) FILTER (WHERE NOT ends) AS "from!", min(low) FILTER (WHERE ends) AS "to!"
            FROM search WHERE low >= high HAVING count(*) > 0"#,
         account_id,
         user_id,
-        time.start,
-        time.end,
+        from,
+        to,
     )
     .fetch_one(executor)
     .await?;

@@ -2,12 +2,13 @@ use chrono::{DateTime, Utc};
 use platform::{clock::Clock, money::Money, trace};
 use rust_decimal::Decimal;
 use serde::Serialize;
-use sqlx::PgExecutor;
+use sqlx::{PgExecutor, PgPool};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{MoneySchema, stored};
 use crate::accounts::{
+    audit::{self, AuditEntry},
     idempotency::{Answer, RequestKey},
     users::instant,
 };
@@ -57,6 +58,8 @@ pub struct TransferAnswer {
 /// A transfer to be.
 #[derive(Debug)]
 pub struct NewTransfer {
+    /// Its id, unless the key was used before.
+    pub id: Uuid,
     /// An account of the caller's; none: the world, which makes it a deposit.
     pub from: Option<Uuid>,
     /// A user's account.
@@ -68,11 +71,13 @@ pub struct NewTransfer {
 }
 
 /// Why a transfer wasn't carried out. Nothing has changed then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Refusal {
     /// A request with this key is being carried out.
     InFlight,
     /// The key belongs to another request.
+    #[sqlx(rename = "reused")]
     KeyReused,
     /// The caller has no such account to take money from.
     NoDebitAccount,
@@ -90,41 +95,6 @@ pub enum Refusal {
     TooMuch,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-enum Verdict {
-    Posted,
-    Replayed,
-    InFlight,
-    Reused,
-    NoDebitAccount,
-    NoCreditAccount,
-    AccountClosed,
-    SameAccount,
-    CurrencyMismatch,
-    InsufficientFunds,
-    TooMuch,
-}
-
-impl Verdict {
-    /// Whether the answer is one from before, when there is an answer.
-    fn replayed(self) -> Result<bool, Refusal> {
-        Err(match self {
-            Self::Posted => return Ok(false),
-            Self::Replayed => return Ok(true),
-            Self::InFlight => Refusal::InFlight,
-            Self::Reused => Refusal::KeyReused,
-            Self::NoDebitAccount => Refusal::NoDebitAccount,
-            Self::NoCreditAccount => Refusal::NoCreditAccount,
-            Self::AccountClosed => Refusal::AccountClosed,
-            Self::SameAccount => Refusal::SameAccount,
-            Self::CurrencyMismatch => Refusal::CurrencyMismatch,
-            Self::InsufficientFunds => Refusal::InsufficientFunds,
-            Self::TooMuch => Refusal::TooMuch,
-        })
-    }
-}
-
 /// Carries out a transfer, once for its key: as often as this is called, there
 /// is one transfer and one answer.
 ///
@@ -138,12 +108,13 @@ pub async fn post(
     clock: &dyn Clock,
 ) -> sqlx::Result<Result<Answer, Refusal>> {
     let row = sqlx::query!(
-        r#"SELECT verdict AS "verdict!: Verdict", body
+        r#"SELECT CASE WHEN verdict NOT IN ('posted', 'replayed') THEN verdict END AS "refusal: Refusal",
+                  verdict = 'replayed' AS "replayed!", body
            FROM transfer_post($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"#,
         key.user_id,
         key.key,
         &key.fingerprint[..],
-        clock.new_id(),
+        new.id,
         new.from,
         new.to,
         new.amount.amount(),
@@ -155,10 +126,44 @@ pub async fn post(
     )
     .fetch_one(executor)
     .await?;
-    Ok(row.verdict.replayed().map(|replayed| Answer {
-        body: row.body.unwrap_or_default(),
-        replayed,
+    if let Some(refusal) = row.refusal {
+        return Ok(Err(refusal));
+    }
+    let no_answer = || sqlx::Error::Decode("a transfer without an answer".into());
+    Ok(Ok(Answer {
+        body: row.body.ok_or_else(no_answer)?,
+        replayed: row.replayed,
     }))
+}
+
+/// Brings money in from the world as [`post`] does, and writes `entry` down in
+/// the same transaction: the account's owner is the one to whom it happened, and
+/// the one whose key it is did it.
+///
+/// # Errors
+/// As those of [`post`].
+pub async fn deposit(
+    pool: &PgPool,
+    key: &RequestKey,
+    new: &NewTransfer,
+    entry: &AuditEntry,
+    clock: &dyn Clock,
+) -> sqlx::Result<Result<Answer, Refusal>> {
+    let mut transaction = pool.begin().await?;
+    let posted = post(&mut *transaction, key, new, clock).await?;
+    if let Ok(Answer {
+        replayed: false, ..
+    }) = posted
+    {
+        let owner = sqlx::query_scalar!("SELECT user_id FROM accounts WHERE id = $1", new.to);
+        let entry = AuditEntry {
+            user_id: owner.fetch_one(&mut *transaction).await?,
+            ..entry.clone()
+        };
+        audit::append_by(&mut *transaction, &entry, Some(key.user_id)).await?;
+    }
+    transaction.commit().await?;
+    Ok(posted)
 }
 
 struct Row {

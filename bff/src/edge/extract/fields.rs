@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -190,18 +190,32 @@ impl FromField for Uuid {
 
 impl FromField for NaiveDate {
     fn from_field(value: Value) -> Result<Self, Invalid> {
-        parsed(value, "invalid_date", "expected a date such as 1990-12-31")
+        let (code, detail) = ("invalid_date", "expected a date such as 1990-12-31");
+        let date = parsed(value, code, detail)?;
+        written_with_four_digits(&date)
+            .then_some(date)
+            .ok_or_else(|| Invalid::new(code, detail))
     }
 }
 
 impl FromField for DateTime<Utc> {
     fn from_field(value: Value) -> Result<Self, Invalid> {
-        parsed(
-            value,
+        let (code, detail) = (
             "invalid_instant",
             "expected an instant such as 2030-01-31T12:00:00Z",
-        )
+        );
+        let at = parsed(value, code, detail)?;
+        written_with_four_digits(&at)
+            .then_some(at)
+            .ok_or_else(|| Invalid::new(code, detail))
     }
+}
+
+/// Whether the year is one from 1 to 9999, which every store and every client
+/// knows. What is read here knows a quarter of a million, and years before the
+/// first.
+fn written_with_four_digits(date: &impl Datelike) -> bool {
+    (1..=9999).contains(&date.year())
 }
 
 impl<T: FromField> FromField for Option<T> {
@@ -248,6 +262,14 @@ pub fn parsed<T: std::str::FromStr>(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
 #[schema(value_type = u8, minimum = 1, maximum = 100, default = 20)]
 pub struct Limit(pub u8);
+
+impl Limit {
+    /// How many rows to read: one more tells whether there is another page.
+    #[must_use]
+    pub fn rows(self) -> i64 {
+        i64::from(self.0) + 1
+    }
+}
 
 impl FromField for Limit {
     fn from_field(value: Value) -> Result<Self, Invalid> {

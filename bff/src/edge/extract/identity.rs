@@ -9,7 +9,8 @@ use crate::{
     identity::{
         Role,
         administration::Standing,
-        identifier::{Password, Username},
+        code::Purpose,
+        identifier::{Password, Username, is_unfit_for_names},
         session::Mode,
     },
 };
@@ -19,11 +20,6 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, utoipa::ToSchema)]
 #[schema(value_type = String)]
 pub struct Name<const MAX: usize>(pub String);
-
-/// Marks that change the direction or the line of what stands around a name.
-fn turns_text_around(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
 
 impl<const MAX: usize> FromField for Name<MAX> {
     fn from_field(value: Value) -> Result<Self, Invalid> {
@@ -37,7 +33,7 @@ impl<const MAX: usize> FromField for Name<MAX> {
                 format!("at most {MAX} characters"),
             ));
         }
-        if text.chars().any(|c| c.is_control() || turns_text_around(c)) {
+        if text.chars().any(is_unfit_for_names) {
             return Err(Invalid::new(
                 "invalid_character",
                 "control characters aren't allowed",
@@ -69,6 +65,20 @@ impl FromField for Mode {
 
     fn missing() -> Result<Self, Invalid> {
         Ok(Self::Token)
+    }
+}
+
+/// What a code can be asked for by name; to reset a password has a call of its own.
+impl FromField for Purpose {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        let text = String::from_field(value)?;
+        [Self::Registration, Self::AddIdentifier, Self::StepUp]
+            .into_iter()
+            .find(|purpose| purpose.as_str() == text)
+            .ok_or_else(|| {
+                let expected = "expected registration, add_identifier or step_up";
+                Invalid::new("unknown_value", expected)
+            })
     }
 }
 

@@ -1,7 +1,6 @@
 //! Extractors that say what is wrong with a request, field by field.
 
 mod body;
-mod change;
 mod device;
 mod fields;
 mod identity;
@@ -9,7 +8,6 @@ mod money;
 mod read;
 
 pub use body::{Body, JsonOrForm, Path, Query, json_body};
-pub use change::Change;
 pub use fields::{Fields, FromField, FromFields, Invalid, Limit, Place, parsed};
 pub use identity::{BirthDate, Name};
 pub use money::Amount;

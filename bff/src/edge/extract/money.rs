@@ -46,7 +46,10 @@ fn refused(error: MoneyError) -> Invalid {
         MoneyError::NotDecimal => "not_decimal",
         MoneyError::MinorUnits { .. } => "minor_units",
         MoneyError::TooLarge => "too_large",
-        MoneyError::CurrencyMismatch { .. } | MoneyError::Currency(_) => "unknown_currency",
+        // Of these only the second comes of reading an amount.
+        MoneyError::CurrencyMismatch { .. } | MoneyError::Currency(_) | MoneyError::NoWeight => {
+            "unknown_currency"
+        }
     };
     Invalid::new(code, error.to_string())
 }

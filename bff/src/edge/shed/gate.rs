@@ -1,9 +1,15 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Instant,
 };
 
+use axum::extract::MatchedPath;
 use metrics::{Counter, Gauge, counter, gauge};
+
+use super::limit::AdaptiveLimit;
 
 /// What is refused last, first and in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +48,7 @@ impl Priority {
 /// Counts the requests in flight.
 #[derive(Debug)]
 pub struct Gate {
-    limit: usize,
+    limit: AdaptiveLimit,
     in_flight: AtomicUsize,
     overloaded: Arc<AtomicBool>,
     gauge: Gauge,
@@ -50,11 +56,11 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate for `limit` requests. The flag is up from when even the most
+    /// A gate for `most` requests, or fewer when that is too much. The flag is up from when even the most
     /// important one is refused until there is room for any.
-    pub fn new(limit: usize, overloaded: Arc<AtomicBool>) -> Self {
+    pub fn new(most: usize, overloaded: Arc<AtomicBool>) -> Self {
         Self {
-            limit,
+            limit: AdaptiveLimit::new(most),
             in_flight: AtomicUsize::new(0),
             overloaded,
             gauge: gauge!("http_requests_in_flight"),
@@ -66,19 +72,32 @@ impl Gate {
 
     /// How many requests may be in flight for one of this priority to be let in.
     fn limit(&self, priority: Priority) -> usize {
-        (self.limit.saturating_mul(priority.share()) / 100).max(1)
+        (self.limit.get().saturating_mul(priority.share()) / 100).max(1)
     }
 
     /// Lets a request in, or doesn't.
-    pub fn admit(self: &Arc<Self>, priority: Priority) -> Option<Permit> {
+    pub fn admit(
+        self: &Arc<Self>,
+        priority: Priority,
+        route: Option<&MatchedPath>,
+    ) -> Option<Permit> {
         let limit = self.limit(priority);
         let one_more = |in_flight| Some(in_flight + 1).filter(|sum| *sum <= limit);
         let admitted = self
             .in_flight
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more);
-        if admitted.is_ok() {
+        if let Ok(in_flight) = admitted {
             self.gauge.increment(1);
-            return Some(Permit(self.clone()));
+            let began = Instant::now();
+            let sample = route.filter(|_| self.limit.samples(began));
+            return Some(Permit {
+                gate: self.clone(),
+                sample: sample.map(|route| Sample {
+                    route: route.clone(),
+                    began,
+                    in_flight,
+                }),
+            });
         }
         self.refused[priority as usize].increment(1);
         if priority == Priority::High {
@@ -100,13 +119,36 @@ impl Gate {
 
 /// A request in flight.
 #[derive(Debug)]
-pub struct Permit(Arc<Gate>);
+pub struct Permit {
+    gate: Arc<Gate>,
+    sample: Option<Sample>,
+}
+
+/// A request of which the time is taken.
+#[derive(Debug)]
+struct Sample {
+    route: MatchedPath,
+    began: Instant,
+    /// How many there were besides it.
+    in_flight: usize,
+}
+
+impl Permit {
+    /// The request was answered; one whose client left says nothing.
+    pub fn answered(&mut self) {
+        if let Some(sample) = self.sample.take() {
+            let (now, limit) = (Instant::now(), &self.gate.limit);
+            let took = now.saturating_duration_since(sample.began);
+            limit.record(sample.route.as_str(), took, sample.in_flight, now);
+        }
+    }
+}
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
-        self.0.gauge.decrement(1);
-        self.0.recover();
+        self.gate.in_flight.fetch_sub(1, Ordering::SeqCst);
+        self.gate.gauge.decrement(1);
+        self.gate.recover();
     }
 }
 
@@ -119,7 +161,7 @@ mod tests {
     }
 
     fn fill(gate: &Arc<Gate>, priority: Priority) -> Vec<Permit> {
-        std::iter::from_fn(|| gate.admit(priority)).collect()
+        std::iter::from_fn(|| gate.admit(priority, None)).collect()
     }
 
     #[test]
@@ -129,7 +171,7 @@ mod tests {
         assert_eq!(permits.len(), 70);
         permits.extend(fill(&gate, Priority::Normal));
         assert_eq!(permits.len(), 90);
-        assert!(gate.admit(Priority::Low).is_none());
+        assert!(gate.admit(Priority::Low, None).is_none());
         permits.extend(fill(&gate, Priority::High));
         assert_eq!(permits.len(), 100);
         drop(permits);
@@ -148,9 +190,9 @@ mod tests {
         let gate = gate(10);
         let overloaded = || gate.overloaded.load(Ordering::SeqCst);
         let mut permits = fill(&gate, Priority::Normal);
-        permits.extend([gate.admit(Priority::High).unwrap()]);
+        permits.extend([gate.admit(Priority::High, None).unwrap()]);
         assert!(!overloaded(), "only what matters less was refused");
-        assert!(gate.admit(Priority::High).is_none());
+        assert!(gate.admit(Priority::High, None).is_none());
         assert!(overloaded());
         permits.truncate(7);
         assert!(overloaded(), "there is no room for the least important yet");
@@ -165,7 +207,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..20_000 {
-                        drop(gate.admit(Priority::High));
+                        drop(gate.admit(Priority::High, None));
                     }
                 });
             }

@@ -2,6 +2,7 @@
 //! once, what matters least first, so that the rest is done in time.
 
 mod gate;
+mod limit;
 
 use std::{
     pin::Pin,
@@ -11,7 +12,7 @@ use std::{
 };
 
 use axum::{
-    extract::Request,
+    extract::{MatchedPath, Request},
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, header};
@@ -65,11 +66,11 @@ fn is_prefetch(headers: &HeaderMap) -> bool {
 pub struct Shed(Arc<Gate>);
 
 impl Shed {
-    /// Lets in `limit` requests at once. The flag is raised while even the most
-    /// important requests are refused.
+    /// Lets in `most` requests at once, or fewer while that makes them slower.
+    /// The flag is raised while even the most important requests are refused.
     #[must_use]
-    pub fn new(limit: usize, overloaded: Arc<AtomicBool>) -> Self {
-        Self(Arc::new(Gate::new(limit, overloaded)))
+    pub fn new(most: usize, overloaded: Arc<AtomicBool>) -> Self {
+        Self(Arc::new(Gate::new(most, overloaded)))
     }
 }
 
@@ -104,7 +105,8 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        match self.gate.admit(Priority::of(&request)) {
+        let route = request.extensions().get::<MatchedPath>();
+        match self.gate.admit(Priority::of(&request), route) {
             Some(permit) => Admission::Admitted {
                 inner: self.inner.call(request),
                 permit,
@@ -138,7 +140,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match self.project() {
-            AdmissionProjection::Admitted { inner, .. } => ready!(inner.poll(cx)),
+            AdmissionProjection::Admitted { inner, permit } => {
+                let outcome = ready!(inner.poll(cx));
+                permit.answered();
+                outcome
+            }
             AdmissionProjection::Refused => {
                 let refusal = ApiError::new(Code::Overloaded);
                 Ok(refusal.retry_after(RETRY_AFTER).into_response())

@@ -1,3 +1,5 @@
+use std::{fmt, str::FromStr};
+
 use super::IdentifierError;
 
 /// A phone number in E.164.
@@ -5,6 +7,7 @@ use super::IdentifierError;
 pub struct Phone {
     number: String,
     country_code: u16,
+    region: Option<Region>,
 }
 
 impl Phone {
@@ -21,12 +24,8 @@ impl Phone {
             .ok()
             .filter(phonenumber::PhoneNumber::is_valid)
             .ok_or(IdentifierError::Phone)?;
-        let country_code = number.code().value();
-        let number = number.format().mode(phonenumber::Mode::E164).to_string();
-        Ok(Self {
-            number,
-            country_code,
-        })
+        let e164 = number.format().mode(phonenumber::Mode::E164).to_string();
+        Ok(Self::of(&number, e164))
     }
 
     /// Reads a number as it is stored.
@@ -35,10 +34,15 @@ impl Phone {
     /// [`IdentifierError::Phone`].
     pub fn stored(e164: &str) -> Result<Self, IdentifierError> {
         let number = phonenumber::parse(None, e164).map_err(|_| IdentifierError::Phone)?;
-        Ok(Self {
-            number: e164.to_owned(),
+        Ok(Self::of(&number, e164.to_owned()))
+    }
+
+    fn of(number: &phonenumber::PhoneNumber, e164: String) -> Self {
+        Self {
+            number: e164,
             country_code: number.code().value(),
-        })
+            region: number.country().id().map(Region),
+        }
     }
 
     /// `+14155550123`
@@ -47,21 +51,45 @@ impl Phone {
         &self.number
     }
 
-    /// The country's calling code, such as 44.
+    /// The country's calling code, such as 44. Several countries may share one.
     #[must_use]
     pub fn country_code(&self) -> u16 {
         self.country_code
     }
+
+    /// The country. Numbers that belong to none have none.
+    #[must_use]
+    pub fn region(&self) -> Option<Region> {
+        self.region
+    }
+
+    /// The number as it is dialled within its country, without a leading 0.
+    #[must_use]
+    pub fn national(&self) -> &str {
+        let calling_code = self.country_code.to_string().len();
+        &self.number[1 + calling_code..]
+    }
 }
 
-/// The country whose form a phone number without `+` has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A country, by its two letters in ISO 3166.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Region(phonenumber::country::Id);
 
-impl std::str::FromStr for Region {
-    type Err = IdentifierError;
+/// A text that names no country.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a country such as US")]
+pub struct UnknownRegion;
+
+impl FromStr for Region {
+    type Err = UnknownRegion;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self).map_err(|_| IdentifierError::Phone)
+        text.parse().map(Self).map_err(|_| UnknownRegion)
+    }
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_ref())
     }
 }

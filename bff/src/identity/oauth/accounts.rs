@@ -1,5 +1,5 @@
-use platform::outbox::{self, NewEvent};
-use proto::events::{Event as _, UserRegistered, UserUpdated};
+use platform::{outbox, postgres::constraint};
+use proto::events::{UserRegistered, UserUpdated};
 use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -11,6 +11,7 @@ use crate::{
         credentials::UserStatus,
         identities::{self, AddressHolder, NewIdentity, NewPerson},
     },
+    events::new_event,
     identity::{
         identifier::{Address, Email},
         session::Device,
@@ -36,7 +37,8 @@ impl OAuth {
         device: &Device,
     ) -> Result<Uuid, Failure> {
         for _ in 0..TRIES {
-            let known = identities::find(&self.pool, provider.as_str(), &person.subject).await?;
+            let known =
+                identities::find(&self.sign_in.pool, provider.as_str(), &person.subject).await?;
             if let Some(holder) = known {
                 return match holder.status {
                     // Signing in brings the deactivated back, if it isn't too late.
@@ -44,9 +46,14 @@ impl OAuth {
                     _ => self.refuse(holder.user_id, provider, device).await,
                 };
             }
-            let outcome = match self.holder_of_address(person).await? {
-                Some((email, holder)) => self.adopt(&holder, email, provider, person, device).await,
-                None => self.register(provider, person, device).await,
+            let adopted = match person.vouched_email() {
+                Some(email) => self.adopt(email, provider, person, device).await,
+                None => Ok(None),
+            };
+            let outcome = match adopted {
+                Ok(Some(user_id)) => Ok(user_id),
+                Ok(None) => self.register(provider, person, device).await,
+                Err(failure) => Err(failure),
             };
             match outcome {
                 Err(failure) if failure.is_lost_race() => {}
@@ -56,51 +63,47 @@ impl OAuth {
         Err(Failure::Taken)
     }
 
-    async fn holder_of_address<'p>(
-        &self,
-        person: &'p Person,
-    ) -> Result<Option<(&'p Email, AddressHolder)>, Failure> {
-        let Some(email) = person.vouched_email() else {
-            return Ok(None);
-        };
-        let holder = identities::lock_holder_of(&self.pool, email).await?;
-        Ok(holder.map(|holder| (email, holder)))
-    }
-
-    /// Links a person to the user who has their address.
+    /// Links a person to the user who has their address, if there is one, all in
+    /// the transaction that keeps the user as they are.
     ///
     /// Where the address was never proved, someone else may have put it there
     /// to wait for its owner: everything they could get in with goes first.
     async fn adopt(
         &self,
-        holder: &AddressHolder,
         email: &Email,
         provider: ProviderName,
         person: &Person,
         device: &Device,
-    ) -> Result<Uuid, Failure> {
-        let user_id = holder.user_id;
-        if holder.status != UserStatus::Active {
+    ) -> Result<Option<Uuid>, Failure> {
+        let mut transaction = self.sign_in.pool.begin().await?;
+        let holder = identities::lock_holder_of(&mut *transaction, email).await?;
+        let Some(AddressHolder {
+            user_id,
+            status,
+            verified,
+        }) = holder
+        else {
+            return Ok(None);
+        };
+        if status != UserStatus::Active {
+            transaction.rollback().await?;
             return self.refuse(user_id, provider, device).await;
         }
-        if !holder.verified {
-            self.disown(user_id, email, provider, device).await?;
+        if !verified {
+            self.disown(&mut transaction, user_id, email, provider, device)
+                .await?;
         }
-        let mut transaction = self.pool.begin().await?;
-        let still = identities::lock_holder_of(&mut *transaction, email).await?;
-        let still = still.filter(|now| now.user_id == user_id && now.status == UserStatus::Active);
-        if still.is_none_or(|now| holder.verified && !now.verified) {
-            return Err(Failure::Taken);
-        }
-        identities::verify_email(&mut *transaction, user_id, self.clock.now()).await?;
+        identities::verify_email(&mut *transaction, user_id, self.sign_in.clock.now()).await?;
         self.link(&mut transaction, user_id, provider, person, device)
             .await?;
         transaction.commit().await?;
-        Ok(user_id)
+        Ok(Some(user_id))
     }
 
+    /// Without Redis nothing of it happens: the sessions end first.
     async fn disown(
         &self,
+        transaction: &mut PgConnection,
         user_id: Uuid,
         email: &Email,
         provider: ProviderName,
@@ -111,12 +114,9 @@ impl OAuth {
             self.sign_in
                 .entry(AuditEvent::Disowned, Some(user_id), device, Some(masked));
         entry.detail = json!({ "provider": provider.as_str() });
-        let mut transaction = self.pool.begin().await?;
         identities::disown(&mut *transaction, user_id).await?;
-        audit::append(&mut *transaction, &entry).await?;
-        transaction.commit().await?;
-        // Without Redis nobody is signed in: the next try begins here again.
-        Ok(self.sessions.end_all(user_id, None).await?)
+        audit::append(transaction, &entry).await?;
+        Ok(self.sign_in.sessions.end_all(user_id, None).await?)
     }
 
     async fn register(
@@ -125,7 +125,7 @@ impl OAuth {
         person: &Person,
         device: &Device,
     ) -> Result<Uuid, Failure> {
-        let (id, at) = (self.clock.new_id(), self.clock.now());
+        let (id, at) = (self.sign_in.clock.new_id(), self.sign_in.clock.now());
         let email = person.vouched_email();
         let new = NewPerson {
             id,
@@ -133,11 +133,11 @@ impl OAuth {
             full_name: person.full_name.as_deref(),
             at,
         };
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.sign_in.pool.begin().await?;
         identities::insert_person(&mut *transaction, &new).await?;
         identities::insert(&mut *transaction, &identity(provider, person, id, at)).await?;
         let registered = UserRegistered { user_id: id };
-        let event = NewEvent::new(UserRegistered::SUBJECT, id, 1, &registered, &*self.clock);
+        let event = new_event(1, &registered, &*self.sign_in.clock);
         outbox::append(&mut *transaction, &event).await?;
         let masked = email.map(|email| Address::Email(email.clone()).masked());
         let mut entry = self
@@ -148,7 +148,7 @@ impl OAuth {
         transaction.commit().await?;
         metrics::counter!("registrations_total").increment(1);
         // Nobody is told of the device they have just signed up with.
-        self.sign_in.is_new_device(id, device).await?;
+        self.sign_in.remember(id, device).await?;
         Ok(id)
     }
 
@@ -161,7 +161,7 @@ impl OAuth {
         person: &Person,
         device: &Device,
     ) -> Result<(), Failure> {
-        let at = self.clock.now();
+        let at = self.sign_in.clock.now();
         identities::insert(&mut *transaction, &identity(provider, person, user_id, at))
             .await
             .map_err(|error| match constraint(&error) {
@@ -187,16 +187,9 @@ impl OAuth {
         provider: ProviderName,
         device: &Device,
     ) -> Result<(), Failure> {
-        let at = self.clock.now();
+        let at = self.sign_in.clock.now();
         let version = identities::changed(&mut *transaction, user_id, at).await?;
-        let updated = UserUpdated { user_id };
-        let event = NewEvent::new(
-            UserUpdated::SUBJECT,
-            user_id,
-            version,
-            &updated,
-            &*self.clock,
-        );
+        let event = new_event(version, &UserUpdated { user_id }, &*self.sign_in.clock);
         outbox::append(&mut *transaction, &event).await?;
         let mut entry = self.sign_in.entry(what, Some(user_id), device, None);
         entry.detail = json!({ "provider": provider.as_str() });
@@ -217,7 +210,7 @@ impl OAuth {
             .sign_in
             .entry(AuditEvent::SignInFailed, None, device, None);
         entry.detail = json!({ "provider": provider.as_str(), "reason": failure.to_string() });
-        match audit::append(&self.pool, &entry).await {
+        match audit::append(&self.sign_in.pool, &entry).await {
             Ok(()) => failure,
             Err(error) => error.into(),
         }
@@ -234,7 +227,7 @@ impl OAuth {
             .sign_in
             .entry(AuditEvent::SignInFailed, Some(user_id), device, None);
         entry.detail = json!({ "provider": provider.as_str() });
-        audit::append(&self.pool, &entry).await?;
+        audit::append(&self.sign_in.pool, &entry).await?;
         Err(Failure::Refused)
     }
 }
@@ -252,8 +245,4 @@ fn identity<'p>(
         email: person.email.as_ref(),
         at,
     }
-}
-
-fn constraint(error: &sqlx::Error) -> Option<&str> {
-    error.as_database_error()?.constraint()
 }

@@ -12,7 +12,7 @@ use super::{
     http::get,
     provider::{Person, Provider},
 };
-use crate::{identity::code::hex, upstream::Deadline};
+use crate::{identity::secret::hex, upstream::Deadline};
 
 /// Facebook. Its address of a person may be missing, and proves nothing.
 #[derive(Debug)]

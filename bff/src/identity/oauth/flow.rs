@@ -6,9 +6,8 @@ use uuid::Uuid;
 
 use super::{ProviderName, ReturnTo};
 use crate::identity::{
-    code::hex,
     keys::keyed_hash,
-    secret::{self, Secret256},
+    secret::{self, Secret256, hex},
     session::{Era, Mode},
     store::once,
 };

@@ -16,13 +16,14 @@ impl OAuth {
         person: &Person,
         device: &Device,
     ) -> Result<(), Failure> {
-        let known = identities::find(&self.pool, provider.as_str(), &person.subject).await?;
+        let known =
+            identities::find(&self.sign_in.pool, provider.as_str(), &person.subject).await?;
         match known {
             Some(holder) if holder.user_id == user_id => return Ok(()),
             Some(_) => return Err(Failure::Taken),
             None => {}
         }
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.sign_in.pool.begin().await?;
         if !identities::lock(&mut *transaction, user_id).await? {
             return Err(Failure::Refused);
         }
@@ -53,7 +54,7 @@ impl OAuth {
         device: &Device,
     ) -> Result<(), Failure> {
         let user_id = caller.user_id;
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.sign_in.pool.begin().await?;
         identities::lock(&mut *transaction, user_id).await?;
         if !identities::remove(&mut *transaction, user_id, provider.as_str()).await? {
             return Err(Error::NotFound.into());

@@ -22,8 +22,6 @@ pub mod settings;
 mod vk;
 mod yandex;
 
-use platform::{clock::SharedClock, redis::Redis};
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use self::{
@@ -34,7 +32,7 @@ use super::{
     error::Error,
     keys::MasterKey,
     secret::Secret256,
-    session::{Device, Mode, Sessions},
+    session::{Device, Mode},
     sign_in::{SignIn, SignedIn},
 };
 use crate::upstream::Deadline;
@@ -50,10 +48,6 @@ pub use self::{
 #[derive(Debug)]
 pub struct OAuth {
     providers: Registry,
-    pool: PgPool,
-    redis: Redis,
-    clock: SharedClock,
-    sessions: Sessions,
     sign_in: SignIn,
     settings: settings::OAuthSettings,
     key: Secret256,
@@ -113,27 +107,15 @@ impl OAuth {
     ///
     /// # Errors
     /// When a setting can't be used.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "it is called once, where everything is built"
-    )]
     pub fn new(
         settings: settings::OAuthSettings,
         production: bool,
         client: &reqwest::Client,
-        pool: PgPool,
-        redis: Redis,
-        clock: SharedClock,
-        sessions: Sessions,
         sign_in: SignIn,
         master: &MasterKey,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            providers: Registry::new(&settings, production, client, &clock)?,
-            pool,
-            redis,
-            clock,
-            sessions,
+            providers: Registry::new(&settings, production, client, &sign_in.clock)?,
             sign_in,
             settings,
             key: master.derive("oauth flows"),
@@ -165,10 +147,10 @@ impl OAuth {
             provider,
             aim,
             return_to,
-            expires: self.clock.now_ms() + self.settings.state_lifetime_s.millis(),
+            expires: self.sign_in.clock.now_ms() + self.settings.state_lifetime_s.millis(),
         };
         let lifetime = self.settings.state_lifetime_s.millis();
-        let remembered = secrets.remember(&self.redis, &flow, lifetime).await;
+        let remembered = secrets.remember(&self.sign_in.redis, &flow, lifetime).await;
         remembered.map_err(Error::from)?;
         Ok(Begun {
             page,
@@ -192,7 +174,9 @@ impl OAuth {
         let Some(secrets) = Secrets::returning(&self.key, &returned.state, browser) else {
             return Ok(None);
         };
-        let flow = secrets.recall(&self.redis, self.clock.now_ms()).await?;
+        let flow = secrets
+            .recall(&self.sign_in.redis, self.sign_in.clock.now_ms())
+            .await?;
         // Each provider has a callback of its own, so that none can pass for
         // another (RFC 9700, section 4.4.2).
         let Some(flow) = flow.filter(|flow| flow.provider == provider) else {
@@ -234,7 +218,7 @@ impl OAuth {
                 user_id,
                 session_id,
             } => {
-                let alive = self.sessions.list(user_id).await?;
+                let alive = self.sign_in.sessions.list(user_id).await?;
                 if !alive.iter().any(|session| session.id == session_id) {
                     return Err(Failure::Refused);
                 }
@@ -247,8 +231,8 @@ impl OAuth {
         let ticket = Ticket {
             provider,
             user_id,
-            era: self.sessions.era(&user_id.to_string()).await?,
-            expires: self.clock.now_ms() + lifetime,
+            era: self.sign_in.sessions.era(&user_id.to_string()).await?,
+            expires: self.sign_in.clock.now_ms() + lifetime,
         };
         Ok(match mode {
             Mode::Cookie => {
@@ -256,7 +240,7 @@ impl OAuth {
                 Outcome::Session(Box::new(signed_in.map_err(refusal)?))
             }
             Mode::Token => {
-                let issued = ticket.issue(&self.redis, lifetime).await;
+                let issued = ticket.issue(&self.sign_in.redis, lifetime).await;
                 Outcome::Ticket(user_id, issued.map_err(Error::from)?)
             }
         })
@@ -269,7 +253,7 @@ impl OAuth {
     /// [`Error::InvalidCredentials`] when its user may not sign in any more;
     /// when a store doesn't answer.
     pub async fn exchange(&self, ticket: &str, device: Device) -> Result<SignedIn, Error> {
-        let ticket = Ticket::take(&self.redis, ticket, self.clock.now_ms()).await?;
+        let ticket = Ticket::take(&self.sign_in.redis, ticket, self.sign_in.clock.now_ms()).await?;
         let ticket = ticket.ok_or(Error::InvalidCode)?;
         self.admit(ticket, Mode::Token, device).await
     }

@@ -4,7 +4,10 @@ use url::Url;
 use utoipa::ToSchema;
 
 use super::{Failure, flow::Secrets};
-use crate::{identity::identifier::Email, upstream::Deadline};
+use crate::{
+    identity::identifier::{Email, is_unfit_for_names},
+    upstream::Deadline,
+};
 
 /// A provider that people may sign in through.
 #[derive(
@@ -94,7 +97,7 @@ impl Person {
 }
 
 fn name(text: &str) -> Option<String> {
-    let visible: String = text.chars().filter(|c| !c.is_control()).collect();
+    let visible: String = text.chars().filter(|c| !is_unfit_for_names(*c)).collect();
     let name: String = visible.trim().chars().take(200).collect();
     (!name.is_empty()).then_some(name)
 }

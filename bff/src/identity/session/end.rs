@@ -1,12 +1,15 @@
 //! How sessions end before their time.
 
 use chrono::{DateTime, Utc};
-use platform::outbox::{self, NewEvent};
-use proto::events::{Event as _, SessionRevoked};
+use platform::outbox;
+use proto::events::SessionRevoked;
 use uuid::Uuid;
 
 use super::Sessions;
-use crate::identity::{error::Error, store::sessions};
+use crate::{
+    events::{SOURCE, new_event},
+    identity::{error::Error, store::sessions},
+};
 
 impl Sessions {
     /// Ends one session of a user.
@@ -58,8 +61,8 @@ impl Sessions {
                 user_id,
                 revoked_at: at,
             };
-            let event = NewEvent::new(SessionRevoked::SUBJECT, session_id, 0, &event, &*self.clock);
-            outbox::announce(&self.nats, crate::events::SOURCE, &event).await;
+            let event = new_event(0, &event, &*self.clock);
+            outbox::announce(&self.nats, SOURCE, &event).await;
         }
     }
 }

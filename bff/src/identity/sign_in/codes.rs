@@ -48,14 +48,12 @@ impl SignIn {
         if let (Purpose::StepUp, Some(caller), Some(own)) = (purpose, caller, &own) {
             self.codes.note_step_up(caller.user_id, own).await?;
         }
-        let user_id = caller.map(|caller| caller.user_id);
-        let entry = self.entry(
-            AuditEvent::CodeSent,
-            user_id,
-            device,
-            Some(address.masked()),
-        );
-        audit::append(&self.pool, &entry).await?;
+        let (user_id, subject) = (caller.map(|caller| caller.user_id), address.masked());
+        let entry = self.entry(AuditEvent::CodeSent, user_id, device, Some(subject));
+        match caller {
+            Some(_) => audit::append(&self.pool, &entry).await?,
+            None => audit::append_about(&self.pool, &entry, address).await?,
+        }
         Ok(sent)
     }
 }

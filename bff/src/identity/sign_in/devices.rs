@@ -16,31 +16,36 @@ impl SignIn {
     /// # Errors
     /// When a store doesn't answer.
     pub(super) async fn greet(&self, user_id: Uuid, device: &Device) -> Result<(), Error> {
-        if self.is_new_device(user_id, device).await? {
-            let mut connection = self.pool.acquire().await?;
-            let notice = Notice::NewSignIn;
-            self.notices
-                .tell(&mut connection, user_id, notice, device)
-                .await?;
+        let now = self.clock.now_ms();
+        if devices::knows(&self.redis, user_id, &self.kind(device), now).await? {
+            return Ok(());
         }
-        Ok(())
+        let mut connection = self.pool.acquire().await?;
+        let notice = Notice::NewSignIn;
+        self.notices
+            .tell(&mut connection, user_id, notice, device)
+            .await?;
+        // Not before: what couldn't be told now is told at the next sign-in.
+        self.remember(user_id, device).await
     }
 
-    /// Remembers the device that a user signs in from. Returns whether it is the
-    /// first time.
+    /// Remembers the device that a user signs in from.
     ///
     /// # Errors
     /// When Redis doesn't answer.
-    pub(in crate::identity) async fn is_new_device(
+    pub(in crate::identity) async fn remember(
         &self,
         user_id: Uuid,
         device: &Device,
-    ) -> Result<bool, Error> {
-        let kind = keyed_hash(
-            &self.key,
-            &[b"device", &network(device.ip), &program(device)],
-        );
-        Ok(devices::see(&self.redis, user_id, &kind[..16], self.clock.now_ms()).await?)
+    ) -> Result<(), Error> {
+        let now = self.clock.now_ms();
+        Ok(devices::remember(&self.redis, user_id, &self.kind(device), now).await?)
+    }
+
+    fn kind(&self, device: &Device) -> [u8; 16] {
+        let (network, program) = (network(device.ip), program(device));
+        let hash = keyed_hash(&self.key, &[b"device", &network, &program]);
+        hash[..16].try_into().expect("the hash is longer")
     }
 }
 

@@ -71,10 +71,9 @@ impl SignIn {
             .await;
         match sent {
             Ok(sent) => {
-                let user_id = contact.map(|contact| contact.user_id);
                 let subject = Some(address.masked());
-                let entry = self.entry(AuditEvent::CodeSent, user_id, device, subject);
-                audit::append(&self.pool, &entry).await?;
+                let entry = self.entry(AuditEvent::CodeSent, None, device, subject);
+                audit::append_about(&self.pool, &entry, address).await?;
                 Ok(sent)
             }
             Err(Error::TooOften(wait)) => Ok(Sent {

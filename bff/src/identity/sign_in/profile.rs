@@ -1,7 +1,7 @@
 //! What users change about themselves, and the addresses they sign in with.
 
-use platform::outbox::{self, NewEvent};
-use proto::events::{Event as _, UserUpdated};
+use platform::outbox;
+use proto::events::UserUpdated;
 use sqlx::{PgConnection, PgTransaction};
 use uuid::Uuid;
 
@@ -10,14 +10,16 @@ use crate::{
     accounts::{
         audit::{self, AuditEvent},
         contacts::{self, Contact},
-        users::{self, ProfileChange},
+        users::{self, Change, ProfileChange},
     },
+    events::new_event,
     identity::{caller::Caller, code::Purpose, error::Error, identifier::Address, session::Device},
     notify::Notice,
 };
 
 impl SignIn {
-    /// Changes the caller's profile.
+    /// Changes the caller's profile. The caller's addresses are told of another
+    /// user name: it is something to sign in with.
     ///
     /// # Errors
     /// [`Error::Taken`]; [`Error::LastSignInMethod`] when the user name was it;
@@ -27,13 +29,23 @@ impl SignIn {
         &self,
         caller: &Caller,
         change: &ProfileChange,
+        device: &Device,
     ) -> Result<(), Error> {
+        let (user_id, at) = (caller.user_id, self.clock.now());
         let mut transaction = self.pool.begin().await?;
-        let at = self.clock.now();
-        let version = users::change(&mut *transaction, caller.user_id, change, at)
+        let version = users::change(&mut *transaction, user_id, change, at)
             .await
             .map_err(taken)?;
-        self.changed(transaction, caller.user_id, version).await
+        if change.username != Change::Keep {
+            let mut entry = self.entry(AuditEvent::UsernameChanged, Some(user_id), device, None);
+            entry.session_id = Some(caller.session_id);
+            audit::append(&mut *transaction, &entry).await?;
+            let contact = contacts::of(&mut *transaction, user_id).await?;
+            let contact = contact.ok_or(Error::Unauthenticated)?;
+            self.tell_all(&mut transaction, &contact, &Notice::UsernameChanged, device)
+                .await?;
+        }
+        self.changed(transaction, user_id, version).await
     }
 
     /// Gives the caller an address whose owner the code proves them to be, in
@@ -76,14 +88,14 @@ impl SignIn {
             let entry = self.entry(AuditEvent::AddressAdded, Some(user_id), device, subject);
             audit::append(&mut *transaction, &entry).await?;
             let notice = Notice::AddressAdded(address.masked());
-            self.tell_before(&mut transaction, &before, address, notice, device)
+            self.tell_all(&mut transaction, &before, &notice, device)
                 .await?;
         }
         self.changed(transaction, user_id, version).await
     }
 
     /// Takes an address away from the caller: the one of this kind, `email` or
-    /// `phone`. It is told, and so is the user's e-mail address.
+    /// `phone`. The addresses until now are told.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is none of the kind;
@@ -104,25 +116,22 @@ impl SignIn {
         let entry = self.entry(AuditEvent::AddressRemoved, Some(user_id), device, subject);
         audit::append(&mut *transaction, &entry).await?;
         let notice = Notice::AddressRemoved(address.masked());
-        self.tell_before(&mut transaction, &before, &address, notice, device)
+        self.tell_all(&mut transaction, &before, &notice, device)
             .await?;
         self.changed(transaction, user_id, version).await
     }
 
-    /// Tells the e-mail address that the user had until now, and the one that a
-    /// change took away: whoever took over a session can't keep both from
-    /// hearing of it.
-    async fn tell_before(
+    /// Tells every address that the user had until now: whoever took over a session
+    /// can't keep all of them from hearing of a change.
+    async fn tell_all(
         &self,
         executor: &mut PgConnection,
         before: &Contact,
-        changed: &Address,
-        notice: Notice,
+        notice: &Notice,
         device: &Device,
     ) -> Result<(), Error> {
         for address in before.addresses() {
-            let is_told = address.kind() == "email" || address.kind() == changed.kind();
-            if is_told && self.codes.is_within_budget(&address, true).await? {
+            if self.codes.is_within_budget(&address, true).await? {
                 self.notices
                     .tell_at(executor, &address, notice.clone(), device)
                     .await?;
@@ -143,14 +152,7 @@ impl SignIn {
         if !ways.is_some_and(contacts::Ways::suffice) {
             return Err(Error::LastSignInMethod);
         }
-        let payload = UserUpdated { user_id };
-        let event = NewEvent::new(
-            UserUpdated::SUBJECT,
-            user_id,
-            version,
-            &payload,
-            &*self.clock,
-        );
+        let event = new_event(version, &UserUpdated { user_id }, &*self.clock);
         outbox::append(&mut *transaction, &event).await?;
         Ok(transaction.commit().await?)
     }

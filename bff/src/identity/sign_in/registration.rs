@@ -1,6 +1,7 @@
 use chrono::NaiveDate;
-use platform::outbox;
+use platform::{outbox, postgres::constraint};
 use proto::events::UserRegistered;
+use uuid::Uuid;
 
 use super::{SignIn, SignedIn};
 use crate::{
@@ -9,6 +10,7 @@ use crate::{
         credentials::{self, NewUser},
         users::{self, User},
     },
+    events::new_event,
     identity::{
         code::{Purpose, Redeemed},
         error::Error,
@@ -55,11 +57,13 @@ impl SignIn {
                 &registration.code,
             )
             .await?;
-        match self.store_user(registration, &device).await {
+        let session_id = self.clock.new_id();
+        match self.store_user(registration, session_id, &device).await {
             Ok(user) => {
                 // The first one isn't worth a notice.
-                self.is_new_device(user.id, &device).await?;
-                self.open(user, mode, device, Era::default()).await
+                self.remember(user.id, &device).await?;
+                self.open(user, session_id, mode, device, Era::default())
+                    .await
             }
             Err(error) => Err(self.give_back(code, error).await),
         }
@@ -71,7 +75,12 @@ impl SignIn {
         error
     }
 
-    async fn store_user(&self, wanted: Registration, device: &Device) -> Result<User, Error> {
+    async fn store_user(
+        &self,
+        wanted: Registration,
+        session_id: Uuid,
+        device: &Device,
+    ) -> Result<User, Error> {
         let mut known = wanted.address.known();
         known.push(wanted.full_name.clone());
         known.extend(
@@ -100,20 +109,11 @@ impl SignIn {
             .await
             .map_err(taken)?;
         credentials::set_password(&mut *transaction, user.id, &hash, at).await?;
-        let event = outbox::NewEvent::new(
-            <UserRegistered as proto::events::Event>::SUBJECT,
-            user.id,
-            1,
-            &UserRegistered { user_id: user.id },
-            &*self.clock,
-        );
+        let event = new_event(1, &UserRegistered { user_id: user.id }, &*self.clock);
         outbox::append(&mut *transaction, &event).await?;
-        let entry = self.entry(
-            AuditEvent::Registered,
-            Some(user.id),
-            device,
-            Some(user.address.masked()),
-        );
+        let subject = Some(user.address.masked());
+        let mut entry = self.entry(AuditEvent::Registered, Some(user.id), device, subject);
+        entry.session_id = Some(session_id);
         audit::append(&mut *transaction, &entry).await?;
         let user = users::find(&mut *transaction, user.id).await?;
         transaction.commit().await?;
@@ -123,11 +123,8 @@ impl SignIn {
 }
 
 /// Which field someone else has, by the constraint that says so.
-pub(super) fn taken(error: sqlx::Error) -> Error {
-    let constraint = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::constraint);
-    match constraint {
+pub(in crate::identity) fn taken(error: sqlx::Error) -> Error {
+    match constraint(&error) {
         Some("users_email_unique" | "users_phone_unique") => Error::Taken(vec!["identifier"]),
         Some("users_username_unique") => Error::Taken(vec!["username"]),
         _ => Error::Postgres(error),

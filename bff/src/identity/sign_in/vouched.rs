@@ -37,13 +37,15 @@ impl SignIn {
             true => AuditEvent::SignedIn,
             false => AuditEvent::SignInFailed,
         };
+        let session_id = self.clock.new_id();
         let mut entry = self.entry(what, Some(user_id), &device, None);
+        entry.session_id = may.then_some(session_id);
         entry.detail = json!({ "provider": provider });
         audit::append(&mut *transaction, &entry).await?;
         let user = users::find(&mut *transaction, user_id).await?;
         transaction.commit().await?;
         let user = user.filter(|_| may).ok_or(Error::InvalidCredentials)?;
         self.greet(user_id, &device).await?;
-        self.open(user, mode, device, era).await
+        self.open(user, session_id, mode, device, era).await
     }
 }

@@ -1,5 +1,8 @@
 //! One-time codes, and how often they were sent and guessed.
 
+use std::time::Duration;
+
+use chrono::TimeDelta;
 use platform::redis::Redis;
 use redis::RedisResult;
 use uuid::Uuid;
@@ -40,8 +43,23 @@ impl CodeKeys {
     }
 }
 
-/// Stores a new code in place of any before. Returns 0, or for how many
-/// milliseconds no code may be sent.
+/// What became of a code that was to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Issued {
+    /// It may be sent.
+    Code {
+        /// When the next one may be.
+        next: TimeDelta,
+    },
+    /// It may not.
+    TooOften {
+        /// For how long.
+        wait: Duration,
+    },
+}
+
+/// Stores a new code in place of any before, unless one was sent just now or too
+/// many were.
 ///
 /// # Errors
 /// When Redis doesn't answer.
@@ -51,8 +69,8 @@ pub async fn issue(
     mac: &[u8],
     now: i64,
     settings: &CodeSettings,
-) -> RedisResult<u64> {
-    script!("scripts/code_issue.lua")
+) -> RedisResult<Issued> {
+    let (issued, wait): (bool, u64) = script!("scripts/code_issue.lua")
         .key(&keys.code)
         .key(&keys.sends)
         .arg(now)
@@ -63,7 +81,14 @@ pub async fn issue(
         .arg(settings.send_interval_s.millis())
         .arg(settings.send_burst)
         .invoke_async(&mut redis.hot())
-        .await
+        .await?;
+    let wait = Duration::from_millis(wait);
+    Ok(match issued {
+        true => Issued::Code {
+            next: TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX),
+        },
+        false => Issued::TooOften { wait },
+    })
 }
 
 /// Takes the code if `mac` is its own.

@@ -9,20 +9,55 @@ const MOST: isize = 50;
 /// For how long they are, in seconds, after the user's last sign-in: 180 days.
 const KEEP_S: i64 = 180 * 24 * 3600;
 
-/// Remembers a device, by a keyed hash. Returns whether it is new.
+/// Whether a device, by its keyed hash, is a user's own. If so, it was seen now.
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn see(redis: &Redis, user: Uuid, device: &[u8], now: i64) -> RedisResult<bool> {
-    let key = redis.key(&format!("devices:{user}"));
-    let (added,): (u32,) = redis::pipe()
+pub async fn knows(redis: &Redis, user: Uuid, device: &[u8], now: i64) -> RedisResult<bool> {
+    let key = key(redis, user);
+    let (seen,): (Option<f64>,) = redis::pipe()
         .atomic()
-        .zadd(&key, device, now)
-        .zremrangebyrank(&key, 0, -MOST - 1)
+        .zscore(&key, device)
+        .cmd("ZADD")
+        .arg(&key)
+        .arg("XX")
+        .arg(now)
+        .arg(device)
         .ignore()
         .expire(&key, KEEP_S)
         .ignore()
         .query_async(&mut redis.hot())
         .await?;
-    Ok(added == 1)
+    Ok(seen.is_some())
+}
+
+/// Remembers a device, by its keyed hash, as a user's own.
+///
+/// # Errors
+/// When Redis doesn't answer.
+pub async fn remember(redis: &Redis, user: Uuid, device: &[u8], now: i64) -> RedisResult<()> {
+    let key = key(redis, user);
+    redis::pipe()
+        .atomic()
+        .zadd(&key, device, now)
+        .zremrangebyrank(&key, 0, -MOST - 1)
+        .expire(&key, KEEP_S)
+        .ignore()
+        .exec_async(&mut redis.hot())
+        .await
+}
+
+/// Forgets a user's devices.
+///
+/// # Errors
+/// When Redis doesn't answer.
+pub async fn forget(redis: &Redis, user: Uuid) -> RedisResult<()> {
+    redis::cmd("DEL")
+        .arg(key(redis, user))
+        .query_async(&mut redis.hot())
+        .await
+}
+
+fn key(redis: &Redis, user: Uuid) -> String {
+    redis.key(&format!("devices:{user}"))
 }

@@ -1,5 +1,5 @@
-//! What identity keeps in Redis. Each function is one round trip, and each
-//! change that must not be seen half done is one script.
+//! What identity keeps in Redis. Each change that must not be seen half done is one
+//! script or transaction.
 //!
 //! Scripts take the time from the caller, so that it is the injected clock's.
 
@@ -8,6 +8,7 @@ pub mod codes;
 pub mod devices;
 pub mod freshness;
 pub mod once;
+pub mod renewal;
 pub mod sessions;
 
 /// A script and the numbers it was written for live in one file each.

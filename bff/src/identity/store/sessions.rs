@@ -9,41 +9,6 @@ use uuid::Uuid;
 use super::script;
 use crate::identity::session::{Mode, Session};
 
-/// What a refresh came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refreshed {
-    /// No such session, or not its token.
-    Unknown,
-    /// The successor was stored just now, or within the grace time before.
-    Current(Standing),
-    /// A token that was displaced long ago: the session has ended.
-    Stolen(Uuid),
-}
-
-/// A session as a token is made for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// Whose it is.
-    pub user_id: Uuid,
-    /// The role, as stored.
-    pub role: String,
-    /// When it ends if it isn't refreshed, in milliseconds since the epoch.
-    pub idle: i64,
-}
-
-/// What one refresh presents and what is to take its place.
-#[derive(Debug)]
-pub struct Rotation<'a> {
-    /// The session.
-    pub session_id: Uuid,
-    /// The place of the presented token in its chain.
-    pub generation: u32,
-    /// SHA-256 of the presented secret.
-    pub presented: &'a [u8],
-    /// SHA-256 of the successor's secret.
-    pub successor: &'a [u8],
-}
-
 /// The key of a session.
 pub(super) fn key(redis: &Redis, session: Uuid) -> String {
     redis.key(&format!("session:{session}"))
@@ -57,7 +22,7 @@ fn era_key(redis: &Redis, owner: &str) -> String {
     redis.key(&format!("session-era:{owner}"))
 }
 
-fn revoked_key(redis: &Redis) -> String {
+pub(super) fn revoked_key(redis: &Redis) -> String {
     redis.key("revoked")
 }
 
@@ -119,49 +84,6 @@ pub async fn create(
         .invoke_async(&mut redis.hot())
         .await?;
     Ok(ids.map(|ids| uuids(&ids)))
-}
-
-/// Rotates a refresh token.
-///
-/// # Errors
-/// When Redis doesn't answer.
-pub async fn refresh(
-    redis: &Redis,
-    rotation: &Rotation<'_>,
-    now: i64,
-    idle: i64,
-    grace: i64,
-    keep_revoked: i64,
-) -> RedisResult<Refreshed> {
-    let answer: Vec<String> = script!("scripts/session_refresh.lua")
-        .key(key(redis, rotation.session_id))
-        .key(revoked_key(redis))
-        .arg(now)
-        .arg(rotation.session_id.to_string())
-        .arg(rotation.generation)
-        .arg(rotation.presented)
-        .arg(rotation.successor)
-        .arg(idle)
-        .arg(grace)
-        .arg(keep_revoked)
-        .arg(redis.key("user-sessions:"))
-        .invoke_async(&mut redis.hot())
-        .await?;
-    let [status, user, role, idle] = &answer[..] else {
-        return Ok(Refreshed::Unknown);
-    };
-    let Ok(user_id) = user.parse() else {
-        return Ok(Refreshed::Unknown);
-    };
-    if status == "stolen" {
-        return Ok(Refreshed::Stolen(user_id));
-    }
-    let idle = idle.parse().unwrap_or(now);
-    Ok(Refreshed::Current(Standing {
-        user_id,
-        role: role.clone(),
-        idle,
-    }))
 }
 
 /// Reads a cookie session and slides its idle time: `(user, role)`.

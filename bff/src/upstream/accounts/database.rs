@@ -4,7 +4,8 @@ use futures::future::BoxFuture;
 use platform::{
     clock::SharedClock,
     config::ServerUrl,
-    postgres::{PostgresSettings, is_dead_connection},
+    postgres::{self, PostgresSettings, is_dead_connection},
+    shutdown::Lifetime,
 };
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 
@@ -13,6 +14,7 @@ use crate::upstream::{AccountsSettings, Budget, CallError, Deadline, Guard, Poli
 /// One server that is read from, guarded.
 #[derive(Debug)]
 pub(super) struct Database {
+    name: &'static str,
     pool: PgPool,
     guard: Guard,
     connections: u32,
@@ -45,10 +47,16 @@ impl Database {
             patience: Duration::from_millis(100),
         };
         Ok(Self {
+            name,
             pool: pool.pool("bff-read")?,
             guard: Guard::new(["accounts", name], policy, &settings.breaker, budget, clock),
             connections: settings.max_connections,
         })
+    }
+
+    pub(super) fn measure(&self, lifetime: &Lifetime) {
+        let (pool, life) = (self.pool.clone(), lifetime.clone());
+        lifetime.spawn(postgres::measure(self.name, pool, life));
     }
 
     /// Reads. When the deadline passes or the caller goes away, the server

@@ -1,19 +1,14 @@
 mod database;
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use futures::{FutureExt as _, future::BoxFuture};
-use platform::{clock::SharedClock, postgres::PostgresSettings};
+use futures::future::BoxFuture;
+use platform::{clock::SharedClock, postgres::PostgresSettings, shutdown::Lifetime};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use self::database::Database;
 use super::{AccountsSettings, Budget, CallError, Deadline, RecentWrites};
-use crate::accounts::{
-    money::{self, Account, Entry, Line, Transfer},
-    users::{self, User},
-};
 
 /// Reads from the accounts store, guarded. Cloning shares the connections.
 #[derive(Debug, Clone)]
@@ -53,140 +48,23 @@ impl Accounts {
         })))
     }
 
-    /// A user, as they see themselves.
+    /// Shows how the connections are used until the process ends.
+    pub fn measure(&self, lifetime: &Lifetime) {
+        let Inner {
+            primary, replica, ..
+        } = &*self.0;
+        for database in [Some(primary), replica.as_ref()].into_iter().flatten() {
+            database.measure(lifetime);
+        }
+    }
+
+    /// Reads for a user by one of the store's functions. What the replica can't
+    /// answer or doesn't have, which a function tells by
+    /// [`sqlx::Error::RowNotFound`], the primary is asked for.
     ///
     /// # Errors
     /// See [`CallError`].
-    pub async fn user(&self, deadline: Deadline, user_id: Uuid) -> Result<User, CallError> {
-        let user = self
-            .read(deadline, user_id, |c| users::find(c, user_id).boxed())
-            .await?;
-        user.ok_or(CallError::NotFound)
-    }
-
-    /// A user's open accounts, oldest first: `limit` of them that were opened
-    /// after the account `after`.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub async fn list(
-        &self,
-        deadline: Deadline,
-        user_id: Uuid,
-        after: Option<Uuid>,
-        limit: i64,
-    ) -> Result<Vec<Account>, CallError> {
-        self.read(deadline, user_id, |c| {
-            money::list(c, user_id, after, limit).boxed()
-        })
-        .await
-    }
-
-    /// One of a user's accounts.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub async fn account(
-        &self,
-        deadline: Deadline,
-        user_id: Uuid,
-        id: Uuid,
-    ) -> Result<Account, CallError> {
-        self.read(deadline, user_id, |c| money::get(c, user_id, id).boxed())
-            .await
-    }
-
-    /// The entries of one of a user's accounts, newest first: `limit` of them
-    /// that came before that of the transfer `before`.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub async fn entries(
-        &self,
-        deadline: Deadline,
-        user_id: Uuid,
-        id: Uuid,
-        before: Option<Uuid>,
-        limit: i64,
-    ) -> Result<Vec<Entry>, CallError> {
-        self.read(deadline, user_id, |c| {
-            money::entries(c, user_id, id, before, limit).boxed()
-        })
-        .await
-    }
-
-    /// The part of one of a user's accounts' history that lies within a time.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub async fn statement(
-        &self,
-        deadline: Deadline,
-        user_id: Uuid,
-        id: Uuid,
-        time: Range<DateTime<Utc>>,
-    ) -> Result<Range<i64>, CallError> {
-        self.read(deadline, user_id, move |c| {
-            money::statement(c, user_id, id, time.clone()).boxed()
-        })
-        .await
-    }
-
-    /// The first `limit` lines of such a part.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub async fn lines(
-        &self,
-        deadline: Deadline,
-        user_id: Uuid,
-        id: Uuid,
-        part: Range<i64>,
-        limit: i64,
-    ) -> Result<Vec<Line>, CallError> {
-        self.read(deadline, user_id, move |c| {
-            money::lines(c, id, part.clone(), limit).boxed()
-        })
-        .await
-    }
-
-    /// A transfer that the user is a party to.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub async fn transfer(
-        &self,
-        deadline: Deadline,
-        user_id: Uuid,
-        id: Uuid,
-    ) -> Result<Transfer, CallError> {
-        self.read(deadline, user_id, |c| {
-            money::transfer(c, user_id, id).boxed()
-        })
-        .await
-    }
-
-    /// A user's transfers, newest first: `limit` of them that are older than
-    /// the transfer `before`.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub async fn transfers(
-        &self,
-        deadline: Deadline,
-        user_id: Uuid,
-        before: Option<Uuid>,
-        limit: i64,
-    ) -> Result<Vec<Transfer>, CallError> {
-        self.read(deadline, user_id, |c| {
-            money::transfers(c, user_id, before, limit).boxed()
-        })
-        .await
-    }
-
-    /// Reads for a user. What the replica can't answer or doesn't have, the
-    /// primary is asked for.
-    async fn read<T>(
+    pub async fn read<T>(
         &self,
         deadline: Deadline,
         user_id: Uuid,

@@ -87,7 +87,14 @@ async fn the_trail_says_who_did_what_to_whom_and_is_read_in_pages() {
     let newest = all[0]["at"].as_str().unwrap();
     assert!(lines(&format!("until={newest}")).await.len() < all.len());
     assert!(!lines(&format!("from={newest}")).await.is_empty());
-    for bad in ["user_id=1", "from=yesterday", "limit=x", "who=bob"] {
+    for bad in [
+        "user_id=1",
+        "from=yesterday",
+        "from=-5000-01-01T00:00:00Z",
+        "until=%2B262000-01-01T00:00:00Z",
+        "limit=x",
+        "who=bob",
+    ] {
         ask(bad).await.expect(StatusCode::BAD_REQUEST);
     }
 }

@@ -1,9 +1,20 @@
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
-use bff::{cache::Invalidate, events::invalidation};
+use bff::{
+    cache::{Cache, CacheSettings, Invalidate, Key, Scope, Ttl},
+    events::invalidation,
+    upstream::Deadline,
+};
+use futures::FutureExt as _;
 use platform::{
     clock::Clock as _,
+    config::Millis,
     outbox::{self, NewEvent},
+    redis::{Redis, RedisSettings},
+    testing::Server,
 };
 use proto::events::{
     AccountUpdated, Event, HoldCaptured, HoldExpired, HoldPlaced, HoldReleased, ItemDeleted,
@@ -154,4 +165,67 @@ fn the_test_above_has_every_event() {
         19,
         "give the new event its line there, and this its number"
     );
+}
+
+/// How long Redis may take with each change below.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[tokio::test]
+async fn memory_forgets_at_once_however_long_redis_takes() {
+    let messaging = Messaging::new().await;
+    let server = Server::redis().await;
+    let redis = RedisSettings {
+        url: server.url(),
+        response_timeout_ms: Millis(10_000),
+        ..RedisSettings::default()
+    };
+    let settings = CacheSettings {
+        redis_limit_ms: Millis(PATIENCE.as_millis() as u64),
+        ..CacheSettings::default()
+    };
+    let redis = Redis::new(&redis).unwrap();
+    let cache = Cache::new(&settings, Some(redis), messaging.shared_clock());
+    messaging.lifetime.spawn(invalidation::keep_in_step(
+        cache.clone(),
+        messaging.nats.clone(),
+        messaging.lifetime.clone(),
+    ));
+    messaging.start_worker();
+    let key = |user| Key::new("value", Scope::User(user));
+    let fill = async |user| {
+        let fetch = |_| async { Ok(bytes::Bytes::from_static(b"1")) }.boxed();
+        let deadline = Deadline::within(Duration::from_secs(10));
+        let (key, ttl) = (key(user), Ttl::seconds(600, 600));
+        cache.get(&key, ttl, deadline, fetch).await.unwrap();
+    };
+    let change = async |user_id| append(&messaging, &UserUpdated { user_id }).await;
+    // Each store's feed begins by dropping everything, at most once each.
+    let probe = Uuid::from_u128(1);
+    for _ in 0..3 {
+        fill(probe).await;
+        eventually("it follows", async || {
+            change(probe).await;
+            cache.peek(&key(probe)).is_none()
+        })
+        .await;
+    }
+    let users: Vec<Uuid> = (100..120).map(Uuid::from_u128).collect();
+    for user in &users {
+        fill(*user).await;
+    }
+    let kept = || {
+        users
+            .iter()
+            .filter(|user| cache.peek(&key(**user)).is_some())
+    };
+    assert_eq!(kept().count(), users.len());
+    server.stop();
+    let began = Instant::now();
+    for user in &users {
+        change(*user).await;
+    }
+    eventually("all of them are forgotten", async || kept().count() == 0).await;
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+    server.cont();
+    messaging.finish().await;
 }

@@ -1,4 +1,5 @@
 //! What events do in the edge.
 
 mod invalidation;
+mod process;
 mod sweeping;

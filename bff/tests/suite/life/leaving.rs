@@ -232,3 +232,20 @@ async fn no_account_is_opened_behind_the_back_of_a_deletion() {
     .unwrap();
     assert_eq!(open, 0);
 }
+
+#[tokio::test]
+async fn accounts_are_closed_behind_what_happened_in_them_whatever_a_slow_clock_says() {
+    let house = House::new().await;
+    let ann = house.person("ann").await;
+    let account = house.account(&ann, "0", "0").await;
+    house.app.advance(TimeDelta::seconds(-10));
+    house.delete(&ann).await.expect(StatusCode::NO_CONTENT);
+    let closed = "SELECT status = 'closed' AND closed_at >= created_at FROM accounts WHERE id = $1";
+    let mut sql = house.app.superuser().await;
+    let closed: bool = sqlx::query_scalar(closed)
+        .bind(account)
+        .fetch_one(&mut sql)
+        .await
+        .unwrap();
+    assert!(closed);
+}

@@ -2,5 +2,7 @@
 
 mod erasure;
 mod export;
+mod forgetting;
 pub mod house;
+mod lapsing;
 mod leaving;

@@ -168,3 +168,18 @@ async fn two_replicas_let_one_burst_through() {
     // spent, and a cell may come too late for the last request.
     assert!((25..=30).contains(&passed), "{passed}");
 }
+
+#[tokio::test]
+async fn fifty_people_behind_one_address_renew_their_sessions_at_once() {
+    let app = TestApp::with(|settings| {
+        let defaults = LimitSettings::default();
+        settings.limits.public = defaults.public;
+        settings.limits.write = defaults.write;
+    })
+    .await;
+    let tokens = app.signed_in("ann@example.com").await;
+    let answers = join_all((0..50).map(|_| app.refresh(&tokens.refresh))).await;
+    assert!(answers.iter().all(|answer| answer.status == StatusCode::OK));
+    let policy = answers[0].header("ratelimit-policy").unwrap();
+    assert!(policy.contains("\"public\""), "{policy}");
+}

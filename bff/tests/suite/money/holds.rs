@@ -6,7 +6,9 @@ use bff::accounts::money::{
 use chrono::TimeDelta;
 use futures::future::join_all;
 use http::StatusCode;
-use platform::{clock::Clock as _, currency::Currency, money::Money};
+use platform::{
+    clock::Clock as _, config::Millis, currency::Currency, money::Money, shutdown::Lifetime,
+};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -56,7 +58,7 @@ impl Till {
     }
 
     async fn expire(&self) -> u64 {
-        expire_holds(&self.pool, &self.bank.app.clock)
+        expire_holds(&self.pool, &self.bank.app.clock, &Lifetime::new())
             .await
             .unwrap()
     }
@@ -240,4 +242,61 @@ async fn a_release_and_its_hold_at_once_never_leave_money_set_aside_for_good() {
         assert_eq!(released, HoldState::Released);
         till.expect_account("10.00", "0.00").await;
     }
+}
+
+#[tokio::test]
+async fn a_hold_in_a_busy_account_keeps_no_other_from_expiring() {
+    // More than are looked up at once.
+    const STUCK: i64 = 101;
+    let till = Till::new().await;
+    for _ in 0..STUCK {
+        assert_eq!(till.place(&till.hold(1)).await, Ok(HoldState::Held));
+    }
+    let bob = till.bank.person("bob", 10).await;
+    let mut db = till.bank.app.superuser().await;
+    let owner = sqlx::query_scalar("SELECT user_id FROM accounts WHERE id = $1::uuid");
+    let later = NewHold {
+        account_id: bob.account.parse().unwrap(),
+        user_id: owner.bind(&bob.account).fetch_one(&mut db).await.unwrap(),
+        ..till.hold(200)
+    };
+    assert_eq!(till.place(&later).await, Ok(HoldState::Held));
+    till.bank.app.advance(TimeDelta::minutes(16));
+    // Someone has Ann's account.
+    sqlx::query("BEGIN").execute(&mut db).await.unwrap();
+    sqlx::query("SELECT FROM accounts WHERE id = $1::uuid FOR UPDATE")
+        .bind(&till.ann.account)
+        .execute(&mut db)
+        .await
+        .unwrap();
+    let mut settings = till.bank.app.settings.postgres.clone();
+    settings.lock_timeout_ms = Millis(5);
+    let pool = settings.pool("test").unwrap();
+    let clock = &till.bank.app.clock;
+    let expired = expire_holds(&pool, clock, &Lifetime::new()).await;
+    assert_eq!(expired.unwrap(), 1);
+    assert_eq!(till.release(later.id).await, HoldState::Expired);
+    sqlx::query("ROLLBACK").execute(&mut db).await.unwrap();
+    assert_eq!(till.expire().await, STUCK as u64);
+    till.expect_account("10.00", "0.00").await;
+}
+
+#[tokio::test]
+async fn a_payment_that_is_begun_too_late_holds_nothing() {
+    let till = Till::new().await;
+    let late = NewHold {
+        expires_at: till.bank.app.clock.now() - TimeDelta::seconds(1),
+        ..till.hold(100)
+    };
+    assert_eq!(till.place(&late).await, Ok(HoldState::Expired));
+    till.expect_account("10.00", "0.00").await;
+    assert!(till.events(late.id).await.is_empty());
+    // One that is known stands where it stands, whenever it is asked for.
+    let hold = till.hold(100);
+    assert_eq!(till.place(&hold).await, Ok(HoldState::Held));
+    let again = NewHold {
+        expires_at: late.expires_at,
+        ..hold
+    };
+    assert_eq!(till.place(&again).await, Ok(HoldState::Held));
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod concurrency;
+mod contention;
 mod deposits;
 mod durability;
 mod events;

@@ -163,3 +163,49 @@ async fn what_the_copy_does_not_have_yet_or_can_not_answer_comes_from_the_primar
         assert_eq!(balance().await, "1.00");
     }
 }
+
+#[tokio::test]
+async fn who_has_just_registered_is_known_although_the_copy_does_not_know_them() {
+    let pair = Pair::new().await;
+    pair.replay("pause").await;
+    let tokens = pair.bank.app.signed_in("cat@example.com").await;
+    // It heard of nothing.
+    let other = pair.bank.app.replica().await;
+    let home = other.get("/v1/screens/home", Some(&tokens.access)).await;
+    let home = home.expect(StatusCode::OK).json();
+    assert_eq!(home["data"]["profile"]["email"], "cat@example.com");
+}
+
+#[tokio::test]
+async fn a_page_behind_an_entry_that_the_copy_does_not_have_comes_from_the_primary() {
+    let pair = Pair::new().await;
+    let bob = pair.bank.person("bob", 5).await;
+    pair.replay("pause").await;
+    pair.bank
+        .transfer(&bob, &pair.ann, "1.00")
+        .await
+        .expect(StatusCode::CREATED);
+    let edge = async |change: fn(&mut bff::config::Settings)| {
+        let mut settings = pair.bank.app.settings.clone();
+        change(&mut settings);
+        pair.bank.app.replica_with(settings).await
+    };
+    let without_copy = edge(|settings| settings.reads.replica_url = None).await;
+    // It takes nobody for one who has just written.
+    let lagging = edge(|settings| settings.reads.primary_after_write_ms = Millis(1)).await;
+    let page = async |app: &TestApp, query: &str| {
+        let path = format!("/v1/accounts/{}/entries?limit=1{query}", pair.ann.account);
+        let page = app.get(&path, Some(&pair.ann.token)).await;
+        page.expect(StatusCode::OK).json()
+    };
+    let first = page(&without_copy, "").await;
+    assert_eq!(first["items"][0]["amount"]["amount"], "1.00");
+    eventually("the copy to be asked", async || {
+        let page = page(&lagging, "").await;
+        (page["items"][0]["amount"]["amount"] == "10.00").then_some(())
+    })
+    .await;
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let second = page(&lagging, &format!("&cursor={cursor}")).await;
+    assert_eq!(second["items"][0]["amount"]["amount"], "10.00");
+}

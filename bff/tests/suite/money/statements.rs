@@ -145,6 +145,11 @@ async fn a_page_of_a_long_history_reads_no_more_than_one_of_a_short_one() {
 #[case("?to=2026-13-01", "to")]
 #[case("?from=2026-02-01&to=2026-01-01", "to")]
 #[case("?format=pdf", "format")]
+#[case("?from=-5000-01-01", "from")]
+#[case("?from=0000-12-31", "from")]
+#[case("?to=%2B10000-01-01", "to")]
+#[case("?from=-5000-01-01T00:00:00Z", "from")]
+#[case("?to=%2B262000-01-01T00:00:00Z", "to")]
 #[tokio::test]
 async fn a_bad_statement_is_refused_by_field(#[case] query: &str, #[case] field: &str) {
     let bank = Bank::open().await;
@@ -160,4 +165,22 @@ async fn a_statement_of_someone_else_is_not_there() {
     let path = format!("/v1/accounts/{}/statement", ann.account);
     let answer = bank.app.get(&path, Some(&eve.token)).await;
     assert_eq!(answer.expect(StatusCode::NOT_FOUND).code(), "not_found");
+}
+
+#[tokio::test]
+async fn the_first_and_the_last_year_are_ones() {
+    let bank = Bank::open().await;
+    let ann = bank.person("ann", 1).await;
+    let all = "?from=0001-01-01&to=9999-12-31T23:59:59Z";
+    let all = statement(&bank, &ann, all).await.expect(StatusCode::OK);
+    assert_eq!(all.json()["entries"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_statement_to_the_end_has_what_another_replica_with_a_faster_clock_wrote() {
+    let bank = Bank::open().await;
+    let ann = bank.person("ann", 1).await;
+    bank.app.advance(chrono::TimeDelta::seconds(-20));
+    let all = statement(&bank, &ann, "").await.expect(StatusCode::OK);
+    assert_eq!(all.json()["entries"].as_array().unwrap().len(), 1);
 }

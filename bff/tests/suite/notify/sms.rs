@@ -1,3 +1,5 @@
+use std::process::Command;
+
 use bff::notify::{SmsSender, settings::SmsSettings};
 use platform::config::Secret;
 use serde_json::{Value, json};
@@ -129,4 +131,33 @@ fn a_url_that_is_no_hook_is_refused() {
     };
     let error = SmsSender::new(&settings, client).unwrap_err().to_string();
     assert!(error.starts_with("BFF_SMS__URL: expected"), "{error}");
+}
+
+#[test]
+fn production_sends_no_sms_without_a_list_of_countries() {
+    let run = |command: &str, variables: &[(&str, &str)]| {
+        Command::new(env!("CARGO_BIN_EXE_bff"))
+            .arg(command)
+            .env_clear()
+            .env("BFF_SMS__URL", "https://sms.example/send")
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap()
+    };
+    for command in ["serve", "worker", "check-config"] {
+        let refused = run(command, &[]);
+        let why = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success(), "{command}");
+        assert!(why.contains("BFF_CODES__SMS_COUNTRIES"), "{command}: {why}");
+    }
+    for good in [
+        ("BFF_CODES__SMS_COUNTRIES", "US,GB"),
+        ("BFF_SMS__URL", "file:///tmp/sms"),
+        ("BFF_ENVIRONMENT", "development"),
+    ] {
+        let done = run("check-config", &[good]);
+        assert!(done.status.success(), "{good:?}: {done:?}");
+    }
+    let no_country = run("check-config", &[("BFF_CODES__SMS_COUNTRIES", "1,44")]);
+    assert!(!no_country.status.success());
 }

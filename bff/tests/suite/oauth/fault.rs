@@ -23,6 +23,7 @@ pub enum Fault {
     TwoAudiences,
     NoAudience,
     AuthorizedParty,
+    AuthorizedParty,
     Issuer,
     Expired,
     FromTheFuture,

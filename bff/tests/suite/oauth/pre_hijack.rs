@@ -119,3 +119,27 @@ async fn the_address_of_a_deleted_user_is_free() {
     assert_eq!(me["email"], "ann@example.com");
     assert_eq!(stage.count("SELECT count(*) FROM users").await, 2);
 }
+
+#[tokio::test]
+async fn an_account_is_taken_over_as_a_whole_or_not_at_all() {
+    let stage = Stage::start().await;
+    planted(&stage).await;
+    stage
+        .execute("REVOKE INSERT ON identities FROM accounts_app")
+        .await;
+    let answer = stage.journey("google", "token").await;
+    assert!(
+        parameter(&answer, "error").is_some(),
+        "{:?}",
+        answer.headers
+    );
+    assert_eq!(stage.count("SELECT count(*) FROM credentials").await, 1);
+    assert_eq!(stage.count("SELECT count(*) FROM identities").await, 1);
+    let written = "SELECT count(*) FROM audit_log WHERE event = 'account.disowned'";
+    assert_eq!(stage.count(written).await, 0);
+    stage
+        .execute("GRANT INSERT ON identities TO accounts_app")
+        .await;
+    let me = stage.me(&stage.signed_in("google").await).await;
+    assert_eq!(me["identities"], json!(["google"]));
+}

@@ -84,6 +84,16 @@ async fn one_needs_neither_an_address_nor_a_name_nor_a_password() {
 }
 
 #[tokio::test]
+async fn a_name_is_held_to_the_rules_of_names_whoever_tells_it() {
+    let stage = Stage::start().await;
+    stage
+        .provider
+        .script(|script| script.person.name = "Ann\u{202e} \u{2066}Lee\u{200f}".into());
+    let me = stage.me(&stage.signed_in("google").await).await;
+    assert_eq!(me["full_name"], "Ann Lee");
+}
+
+#[tokio::test]
 async fn the_subject_decides_whatever_else_changes() {
     let stage = Stage::start().await;
     let me = stage.me(&stage.signed_in("google").await).await;

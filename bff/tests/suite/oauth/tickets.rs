@@ -31,6 +31,17 @@ async fn a_ticket_is_exchanged_as_if_one_had_signed_in() {
 }
 
 #[tokio::test]
+async fn a_ticket_is_good_for_the_exchange_alone() {
+    let stage = Stage::start().await;
+    let ticket = ticket(&stage).await;
+    let as_token = stage.app.get("/v1/me", Some(&ticket)).await;
+    as_token.expect(StatusCode::UNAUTHORIZED);
+    let as_refresh_token = stage.app.refresh(&ticket).await;
+    as_refresh_token.expect(StatusCode::UNAUTHORIZED);
+    stage.exchange(&ticket).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
 async fn of_twenty_exchanges_at_once_one_succeeds() {
     let stage = Stage::start().await;
     let ticket = ticket(&stage).await;

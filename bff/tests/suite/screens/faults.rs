@@ -10,7 +10,7 @@ use platform::{config::Millis, testing::Server};
 use serde_json::json;
 use tonic::Code;
 
-use super::stage::{Settings, Stage, read};
+use super::stage::{Settings, Stage, read, user};
 use crate::{
     helpers::eventually,
     orders_stub::{Behaviour, OrdersStub},
@@ -191,14 +191,14 @@ async fn a_profile_that_takes_too_long_is_a_504_and_one_that_cant_be_had_a_503()
     };
     let deadline = || bff::upstream::Deadline::within(MS(1_000));
     for _ in 0..5 {
-        let outcome = down.user(deadline(), stage.caller.user_id).await;
+        let outcome = user(&down, deadline(), stage.caller.user_id).await;
         assert!(
             matches!(outcome, Err(CallError::Unavailable { .. })),
             "{outcome:?}"
         );
     }
     let began = Instant::now();
-    let outcome = down.user(deadline(), stage.caller.user_id).await;
+    let outcome = user(&down, deadline(), stage.caller.user_id).await;
     assert!(
         matches!(outcome, Err(CallError::CircuitOpen { .. })),
         "{outcome:?}"

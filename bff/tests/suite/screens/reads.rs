@@ -2,10 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use bff::upstream::{CallError, Deadline};
+use bff::{
+    accounts::money::{self, Account},
+    upstream::{Accounts, CallError, Deadline},
+};
+use futures::FutureExt as _;
 use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
 
-use super::stage::{Stage, reads, superuser};
+use super::stage::{Stage, reads, superuser, user};
 use crate::helpers::eventually;
 
 /// Queries on `users` that the server is working on or waiting with.
@@ -18,6 +23,29 @@ async fn running(db: &mut PgConnection) -> i64 {
     .fetch_one(db)
     .await
     .unwrap()
+}
+
+async fn list(
+    reads: &Accounts,
+    deadline: Deadline,
+    user: Uuid,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Account>, CallError> {
+    let read = reads.read(deadline, user, |c| {
+        money::list(c, user, after, limit).boxed()
+    });
+    read.await
+}
+
+async fn account(
+    reads: &Accounts,
+    deadline: Deadline,
+    user: Uuid,
+    id: Uuid,
+) -> Result<Account, CallError> {
+    let read = reads.read(deadline, user, |c| money::get(c, user, id).boxed());
+    read.await
 }
 
 async fn lock_users(stage: &Stage) -> PgConnection {
@@ -43,7 +71,7 @@ async fn when_the_time_is_up_the_server_ends_the_query_too() {
     // Far less than the server's own limit for a statement.
     let deadline = Deadline::within(Duration::from_millis(150));
     let (outcome, ()) = tokio::join!(
-        reads.user(deadline, stage.caller.user_id),
+        user(&reads, deadline, stage.caller.user_id),
         eventually("the query", async || (running(&mut db).await == 1)
             .then_some(()))
     );
@@ -75,9 +103,7 @@ async fn when_the_caller_leaves_the_server_ends_the_query_too() {
     let mut db = superuser(&stage.database).await;
     let user_id = stage.caller.user_id;
     let asked = tokio::spawn(async move {
-        reads
-            .user(Deadline::within(Duration::from_secs(20)), user_id)
-            .await
+        user(&reads, Deadline::within(Duration::from_secs(20)), user_id).await
     });
     eventually("the query", async || {
         (running(&mut db).await == 1).then_some(())
@@ -107,12 +133,12 @@ async fn the_server_ends_a_read_at_its_own_limit_too() {
     );
     let locker = lock_users(&stage).await;
     let began = Instant::now();
-    let outcome = reads
-        .user(
-            Deadline::within(Duration::from_secs(20)),
-            stage.caller.user_id,
-        )
-        .await;
+    let outcome = user(
+        &reads,
+        Deadline::within(Duration::from_secs(20)),
+        stage.caller.user_id,
+    )
+    .await;
     assert!(
         matches!(outcome, Err(CallError::DeadlineExceeded)),
         "{outcome:?}"
@@ -134,8 +160,9 @@ async fn connections_that_died_are_replaced_before_anyone_notices() {
         &stage.clock,
     );
     let deadline = || Deadline::within(Duration::from_secs(5));
-    let many =
-        || futures::future::join_all((0..16).map(|_| reads.user(deadline(), stage.caller.user_id)));
+    let many = || {
+        futures::future::join_all((0..16).map(|_| user(&reads, deadline(), stage.caller.user_id)))
+    };
     assert!(many().await.iter().all(Result::is_ok));
     let mut db = superuser(&stage.database).await;
     let ended: i64 = sqlx::query_scalar(
@@ -161,25 +188,28 @@ async fn someone_elses_account_isnt_there() {
         &stage.clock,
     );
     let deadline = || Deadline::within(Duration::from_secs(5));
-    let own = reads
-        .list(deadline(), stage.caller.user_id, None, 10)
+    let own = list(&reads, deadline(), stage.caller.user_id, None, 10)
         .await
         .unwrap();
     assert_eq!(own.len(), 1);
     assert_eq!(
-        reads
-            .account(deadline(), stage.caller.user_id, own[0].id)
+        account(&reads, deadline(), stage.caller.user_id, own[0].id)
             .await
             .unwrap(),
         own[0]
     );
-    let theirs = reads.account(deadline(), other.user_id, own[0].id).await;
+    let theirs = account(&reads, deadline(), other.user_id, own[0].id).await;
     assert!(matches!(theirs, Err(CallError::NotFound)), "{theirs:?}");
     assert_eq!(
-        reads
-            .list(deadline(), stage.caller.user_id, Some(own[0].id), 10)
-            .await
-            .unwrap(),
+        list(
+            &reads,
+            deadline(),
+            stage.caller.user_id,
+            Some(own[0].id),
+            10
+        )
+        .await
+        .unwrap(),
         []
     );
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bff::{
+    accounts::users::{self, User},
     cache::{Cache, CacheSettings},
     identity::{
         Caller, Role,
@@ -12,10 +13,12 @@ use bff::{
     },
     screens::{Ask, Payload, ScreenSettings, Screens, Sources, home::HOME},
     upstream::{
-        Accounts, AccountsSettings, Budget, CallError, Orders, OrdersSettings, RecentWrites,
+        Accounts, AccountsSettings, Budget, CallError, Deadline, Orders, OrdersSettings,
+        RecentWrites,
     },
 };
 use chrono::TimeDelta;
+use futures::FutureExt as _;
 use platform::{
     clock::{Clock as _, SharedClock},
     config::{Millis, ServerUrl},
@@ -147,6 +150,16 @@ impl Stage {
     pub async fn superuser(&self) -> PgConnection {
         superuser(&self.database).await
     }
+}
+
+/// Reads a user, as anyone reads anything from the accounts store.
+pub async fn user(
+    reads: &Accounts,
+    deadline: Deadline,
+    id: Uuid,
+) -> Result<Option<User>, CallError> {
+    let read = reads.read(deadline, id, |c| users::find(c, id).boxed());
+    read.await
 }
 
 /// The accounts store's part of a replica alone.

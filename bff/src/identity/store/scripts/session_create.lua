@@ -12,7 +12,10 @@ for i = 8, #ARGV, 2 do
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3] - now)
 redis.call('ZADD', KEYS[2], now, id)
-redis.call('PEXPIRE', KEYS[2], ARGV[3] - now)
+-- Other sessions in it may have been given longer.
+if redis.call('PTTL', KEYS[2]) < ARGV[3] - now then
+  redis.call('PEXPIRE', KEYS[2], ARGV[3] - now)
+end
 
 local gone = {}
 local live = 0

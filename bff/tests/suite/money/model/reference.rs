@@ -3,7 +3,7 @@ use bff::accounts::money::{
 };
 use chrono::TimeDelta;
 use http::{Method, StatusCode};
-use platform::{clock::Clock as _, currency::Currency, money::Money};
+use platform::{clock::Clock as _, currency::Currency, money::Money, shutdown::Lifetime};
 use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -191,7 +191,9 @@ impl<'a> Model<'a> {
                 .execute(&mut db)
                 .await
                 .unwrap();
-                expire_holds(self.pool, clock).await.unwrap();
+                expire_holds(self.pool, clock, &Lifetime::new())
+                    .await
+                    .unwrap();
                 // It has ended, so this only says how.
                 release_hold(self.pool, hold.id, clock).await.unwrap()
             }
