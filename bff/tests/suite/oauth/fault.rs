@@ -23,7 +23,6 @@ pub enum Fault {
     TwoAudiences,
     NoAudience,
     AuthorizedParty,
-    AuthorizedParty,
     Issuer,
     Expired,
     FromTheFuture,

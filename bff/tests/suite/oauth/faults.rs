@@ -25,7 +25,6 @@ use super::{
 #[case::two_audiences("google", TwoAudiences, "invalid_answer")]
 #[case::no_audience("google", NoAudience, "invalid_answer")]
 #[case::authorized_party("google", AuthorizedParty, "invalid_answer")]
-#[case::authorized_party("google", AuthorizedParty, "invalid_answer")]
 #[case::issuer("google", Issuer, "invalid_answer")]
 #[case::expired("google", Expired, "invalid_answer")]
 #[case::from_the_future("google", FromTheFuture, "invalid_answer")]

@@ -60,7 +60,6 @@ pub fn id_token(subject: &Subject<'_>, fault: Option<Fault>) -> String {
         Some(Fault::TwoAudiences) => claims["aud"] = json!([subject.client_id, "someone-else"]),
         Some(Fault::NoAudience) => claims["aud"] = json!([]),
         Some(Fault::AuthorizedParty) => claims["azp"] = "someone-else".into(),
-        Some(Fault::AuthorizedParty) => claims["azp"] = "someone-else".into(),
         Some(Fault::Issuer) => claims["iss"] = "https://accounts.evil.example".into(),
         Some(Fault::Expired) => claims["exp"] = (now - 31).into(),
         Some(Fault::FromTheFuture) => claims["iat"] = (now + 120).into(),
