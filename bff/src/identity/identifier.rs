@@ -247,6 +247,30 @@ mod tests {
     }
 
     #[test]
+    fn a_number_with_its_country_is_what_it_says_whatever_the_region() {
+        for number in [
+            "+4915112345678",
+            "+495112345678",
+            "+79161234567",
+            "+442079460123",
+            "+390612345678",
+            "+14155552671",
+            "+33123456789",
+            "+919876543210",
+            "+819012345678",
+            "+5491123456789",
+            "+861012345678",
+            "+3612345678",
+        ] {
+            for region in ["US", "DE", "RU", "HU"] {
+                let phone = Phone::parse(number, region.parse().unwrap());
+                let e164 = phone.map(|phone| phone.e164().to_owned());
+                assert_eq!(e164.as_deref(), Ok(number), "{region}");
+            }
+        }
+    }
+
+    #[test]
     fn phones_become_e164() {
         let e164 = |text: &str| Phone::parse(text, region()).map(|p| p.e164().to_owned());
         assert_eq!(e164("(415) 555-2671").unwrap(), "+14155552671");

@@ -2,9 +2,13 @@
 
 use chrono::TimeDelta;
 use http::{Method, StatusCode};
+use platform::testing::Server;
 use serde_json::json;
 
-use crate::helpers::{Answer, PASSWORD, TestApp};
+use crate::{
+    helpers::{Answer, PASSWORD, TestApp},
+    stored::Monitor,
+};
 
 async fn me(app: &TestApp, cookie: &str) -> StatusCode {
     let request = app.request(Method::GET, "/v1/me");
@@ -98,4 +102,72 @@ async fn another_site_cannot_register_its_visitor() {
     let request = app.request(Method::POST, "/v1/auth/register").json(&body);
     let answer = Answer::of(request.header("sec-fetch-site", "cross-site")).await;
     assert_eq!(answer.expect(StatusCode::FORBIDDEN).code(), "csrf");
+}
+
+#[tokio::test]
+async fn what_a_page_can_read_holds_nothing_that_proves_the_session() {
+    let app = TestApp::start().await;
+    let worker = app.worker().await;
+    let email = "ann@example.com";
+    app.ask(email, "registration", None)
+        .await
+        .expect(StatusCode::ACCEPTED);
+    let code = worker.code_for(email).await;
+    let register = json!({ "identifier": email, "code": code, "password": PASSWORD,
+                           "full_name": "Ann Lee", "mode": "cookie" });
+    let registered = app.post("/v1/auth/register", None, &register).await;
+    let login = json!({ "identifier": email, "password": PASSWORD, "mode": "cookie" });
+    let signed_in = app.post("/v1/auth/login", None, &login).await;
+    for answer in [
+        registered.expect(StatusCode::CREATED),
+        signed_in.expect(StatusCode::OK),
+    ] {
+        let cookie = answer.header("set-cookie").unwrap();
+        assert!(cookie.contains("HttpOnly"), "{cookie}");
+        let (pair, _) = cookie.split_once(';').unwrap();
+        let (_, secret) = pair.split_once('=').unwrap();
+        let json = answer.json();
+        let members: Vec<_> = json.as_object().unwrap().keys().collect();
+        assert_eq!(members, ["user"]);
+        // What the session's own page is told by later answers is no more.
+        let mut told = vec![answer];
+        for path in ["/v1/me", "/v1/auth/sessions", "/v1/me/export"] {
+            let request = app.request(Method::GET, path).header("cookie", pair);
+            told.push(Answer::of(request).await);
+        }
+        for answer in told {
+            let mut headers = answer.headers.clone();
+            headers.remove("set-cookie");
+            let text = format!("{headers:?} {}", String::from_utf8_lossy(&answer.bytes));
+            for proof in [secret, "v4.public", "access_token", "refresh_token"] {
+                assert!(!text.contains(proof), "{proof}: {text}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_costs_one_command_of_redis_and_none_within_a_second() {
+    let redis = Server::redis().await;
+    let app = TestApp::standing_still(|settings| settings.redis.url = redis.url()).await;
+    app.user("ann@example.com").await;
+    let cookie = app.cookie("ann@example.com").await;
+    let tokens = app.login("ann@example.com").await.tokens();
+    // Redis learns the scripts, and what else is cached is.
+    assert_eq!(me(&app, &cookie).await, StatusCode::OK);
+    assert!(app.is_alive(&tokens).await);
+    let mut monitor = Monitor::of(&app).await;
+    for _ in 0..3 {
+        app.advance(TimeDelta::milliseconds(1_001));
+        assert!(app.is_alive(&tokens).await);
+        assert_eq!(monitor.commands().await, [""; 0], "a token costs none");
+        assert_eq!(me(&app, &cookie).await, StatusCode::OK);
+        let commands = monitor.commands().await;
+        assert!(commands.len() == 1, "{commands:?}");
+        app.advance(TimeDelta::milliseconds(999));
+        for _ in 0..3 {
+            assert_eq!(me(&app, &cookie).await, StatusCode::OK);
+        }
+        assert_eq!(monitor.commands().await, [""; 0], "it was just seen");
+    }
 }

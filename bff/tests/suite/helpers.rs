@@ -2,14 +2,16 @@
 //! subjects on the real servers that `make test` started.
 
 mod answer;
+mod document;
+mod people;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use bff::{app::AppState, config::Settings, edge, identity::keys::KeyFile, limits::LimitSettings};
 use chrono::TimeDelta;
-use http::{Method, StatusCode};
+use http::Method;
 use platform::{
-    clock::{Clock, SystemClock},
+    clock::{Clock as _, SystemClock},
     config::{List, ServerUrl},
     ops::Readiness,
     shutdown::Lifetime,
@@ -20,26 +22,16 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 pub use answer::{Answer, Tokens};
+pub use document::Operation;
+pub use platform::testing::{eventually, within};
 
 /// A password that breaks no rule.
 pub const PASSWORD: &str = "plum orbit cello 9";
 /// Another one.
 pub const OTHER: &str = "nine quiet harbour lamps";
 
-/// Waits for a condition, for 20 s at most.
-pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
-    let began = std::time::Instant::now();
-    loop {
-        if let Some(value) = condition().await {
-            return value;
-        }
-        assert!(
-            began.elapsed() < Duration::from_secs(20),
-            "{what}: not within 20 s"
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
+/// What ends a session or changes a role is known to every replica within this.
+pub const BOUND: Duration = Duration::from_secs(1);
 
 /// A running edge.
 pub struct TestApp {
@@ -64,8 +56,21 @@ impl TestApp {
         Self::with_accounts(accounts_database().await, change).await
     }
 
+    /// An edge with changed settings, whose clock stands still until it is moved.
+    pub async fn standing_still(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::build(accounts_database().await, ManualClock::still(), change).await
+    }
+
     /// An edge with changed settings on a given accounts store.
     pub async fn with_accounts(accounts: Database, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::build(accounts, ManualClock::new(), change).await
+    }
+
+    async fn build(
+        accounts: Database,
+        clock: ManualClock,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let files = Arc::new(tempfile::tempdir().expect("a directory"));
         let mut settings = Settings::default();
         settings.postgres.url = accounts.url_as("accounts_app");
@@ -83,7 +88,7 @@ impl TestApp {
         settings.http.drain_delay_ms = platform::config::Millis(0);
         settings.limits = no_limits();
         change(&mut settings);
-        Self::run(settings, ManualClock::new(), accounts, files).await
+        Self::run(settings, clock, accounts, files).await
     }
 
     /// Another replica of the same edge: same stores, same keys.
@@ -157,41 +162,6 @@ impl TestApp {
         .await
     }
 
-    /// Puts a user straight into the store, as if long registered.
-    pub async fn user(&self, email: &str) -> Value {
-        use sqlx::Connection as _;
-
-        let hasher =
-            bff::identity::password::Hasher::new(&self.settings.passwords).expect("settings");
-        let password = bff::identity::identifier::Password::new(PASSWORD).expect("a password");
-        let hash = hasher
-            .hash(password, vec![])
-            .await
-            .expect("idle")
-            .expect("strong");
-        let id = self.clock.new_id();
-        let mut db = self.superuser().await;
-        sqlx::query(
-            "INSERT INTO users (id, full_name, email, email_canonical, email_verified_at, created_at, updated_at)
-             VALUES ($1, 'Ann Lee', $2, lower($2), now(), now(), now())",
-        )
-        .bind(id)
-        .bind(email)
-        .execute(&mut db)
-        .await
-        .expect("a user");
-        sqlx::query(
-            "INSERT INTO credentials (user_id, password, changed_at) VALUES ($1, $2, now())",
-        )
-        .bind(id)
-        .bind(hash)
-        .execute(&mut db)
-        .await
-        .expect("credentials");
-        db.close().await.expect("closes");
-        json!({ "id": id, "email": email })
-    }
-
     /// A connection that may do everything, for looking at what was stored.
     pub async fn superuser(&self) -> sqlx::PgConnection {
         use sqlx::Connection as _;
@@ -200,46 +170,6 @@ impl TestApp {
         sqlx::PgConnection::connect(url.expose().as_str())
             .await
             .expect("PostgreSQL")
-    }
-
-    /// Signs in, in token mode.
-    pub async fn login(&self, email: &str) -> Answer {
-        let body = json!({ "identifier": email, "password": PASSWORD });
-        self.post("/v1/auth/login", None, &body).await
-    }
-
-    /// Renews a session's tokens.
-    pub async fn refresh(&self, token: &str) -> Answer {
-        let body = json!({ "refresh_token": token });
-        self.post("/v1/auth/refresh", None, &body).await
-    }
-
-    /// Whether an access token is taken.
-    pub async fn is_alive(&self, tokens: &Tokens) -> bool {
-        self.get("/v1/me", Some(&tokens.access)).await.status == StatusCode::OK
-    }
-
-    /// Asks for a code.
-    pub async fn ask(&self, identifier: &str, purpose: &str, token: Option<&str>) -> Answer {
-        let body = json!({ "identifier": identifier, "purpose": purpose });
-        self.post("/v1/auth/verify-code", token, &body).await
-    }
-
-    /// A signed-in user's tokens.
-    pub async fn signed_in(&self, email: &str) -> Tokens {
-        self.user(email).await;
-        self.login(email).await.expect(StatusCode::OK).tokens()
-    }
-
-    /// Signs in, in cookie mode. Returns the cookie as it is to be sent.
-    pub async fn cookie(&self, email: &str) -> String {
-        let body = json!({ "identifier": email, "password": PASSWORD, "mode": "cookie" });
-        let answer = self
-            .post("/v1/auth/login", None, &body)
-            .await
-            .expect(StatusCode::OK);
-        let cookie = answer.header("set-cookie").expect("a cookie");
-        cookie.split(';').next().expect("a pair").to_owned()
     }
 
     /// Moves the clock.

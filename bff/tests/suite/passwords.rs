@@ -1,16 +1,12 @@
 //! Changing a password, and choosing one anew.
 
+use bff::identity::settings::PasswordSettings;
 use chrono::TimeDelta;
 use futures::future::join_all;
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::helpers::{Answer, OTHER, PASSWORD, TestApp, Tokens};
-
-async fn sign_in(app: &TestApp, identifier: &str, password: &str) -> Answer {
-    let body = json!({ "identifier": identifier, "password": password });
-    app.post("/v1/auth/login", None, &body).await
-}
 
 async fn update(app: &TestApp, tokens: &Tokens, current: &str, new: &str) -> Answer {
     let body = json!({ "current_password": current, "new_password": new });
@@ -49,7 +45,7 @@ async fn changing_it_ends_all_other_sessions() {
     app.login("ann@example.com")
         .await
         .expect(StatusCode::UNAUTHORIZED);
-    sign_in(&app, "ann@example.com", OTHER)
+    app.login_with("ann@example.com", OTHER)
         .await
         .expect(StatusCode::OK);
 }
@@ -114,8 +110,7 @@ async fn a_code_replaces_a_forgotten_password_and_ends_everything() {
     let app = TestApp::start().await;
     let worker = app.worker().await;
     let before = app.signed_in("Ann@example.com").await;
-    let step_up = json!({ "identifier": "ann@example.com", "purpose": "step_up" });
-    app.post("/v1/auth/verify-code", Some(&before.access), &step_up)
+    app.ask("ann@example.com", "step_up", Some(&before.access))
         .await
         .expect(StatusCode::ACCEPTED);
     let other = worker.code_number("Ann@example.com", 0).await;
@@ -134,34 +129,20 @@ async fn a_code_replaces_a_forgotten_password_and_ends_everything() {
     app.login("ann@example.com")
         .await
         .expect(StatusCode::UNAUTHORIZED);
-    let now = sign_in(&app, "ann@example.com", OTHER).await.tokens();
+    let now = app.login_with("ann@example.com", OTHER).await.tokens();
     // The code works once, and the other open one is void.
     confirm(&app, "ann@example.com", &code, PASSWORD)
         .await
         .expect(StatusCode::UNPROCESSABLE_ENTITY);
-    app.post(
-        "/v1/auth/step-up",
-        Some(&now.access),
-        &json!({ "code": other }),
-    )
-    .await
-    .expect(StatusCode::UNPROCESSABLE_ENTITY);
-}
-
-/// What of an answer could tell anything: all but the request's id.
-fn telling(answer: &Answer) -> (StatusCode, Option<Value>, Vec<String>) {
-    let mut json: Option<Value> = serde_json::from_slice(&answer.bytes).ok();
-    if let Some(id) = json.as_mut().and_then(|json| json.get_mut("request_id")) {
-        id.take();
-    }
-    let mut names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
-    names.sort_unstable();
-    (answer.status, json, names)
+    app.step_up(&now, &json!({ "code": other }))
+        .await
+        .expect(StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[tokio::test]
 async fn asking_for_a_code_tells_nothing_however_often() {
-    let app = TestApp::start().await;
+    // Or waits would end some milliseconds apart.
+    let app = TestApp::standing_still(|_| ()).await;
     let worker = app.worker().await;
     app.user("ann@example.com").await;
     app.user("blocked@example.com").await;
@@ -178,13 +159,7 @@ async fn asking_for_a_code_tells_nothing_however_often() {
             "nobody@example.com",
         ] {
             let answer = reset(&app, who).await.expect(StatusCode::ACCEPTED);
-            let mut told = telling(&answer);
-            // Waits end some milliseconds apart.
-            if let Some(json) = told.1.as_mut() {
-                let wait = json["resend_after"].as_i64().unwrap();
-                json["resend_after"] = json!(wait / 10);
-            }
-            answers.push(told);
+            answers.push(answer.telling());
             let wrong = confirm(&app, who, "000000", OTHER).await;
             assert_eq!(
                 wrong.expect(StatusCode::UNPROCESSABLE_ENTITY).code(),
@@ -201,26 +176,11 @@ async fn asking_for_a_code_tells_nothing_however_often() {
 }
 
 #[tokio::test]
-async fn a_hundred_wrong_codes_at_once_are_five_guesses() {
-    let app = TestApp::start().await;
-    let worker = app.worker().await;
-    app.user("ann@example.com").await;
-    reset(&app, "ann@example.com").await;
-    let code = worker.code_for("ann@example.com").await;
-    let wrong = format!("{:06}", (code.parse::<u32>().unwrap() + 1) % 1_000_000);
-    join_all((0..100).map(|_| confirm(&app, "ann@example.com", &wrong, OTHER))).await;
-    confirm(&app, "ann@example.com", &code, OTHER)
-        .await
-        .expect(StatusCode::UNPROCESSABLE_ENTITY);
-    app.login("ann@example.com").await.expect(StatusCode::OK);
-}
-
-#[tokio::test]
 async fn a_hundred_guesses_at_once_are_five() {
     let app = TestApp::with(|settings| settings.passwords.queue = 200).await;
     app.user("ann@example.com").await;
     let guesses = (0..100).map(async |n| {
-        sign_in(&app, "ann@example.com", &format!("guess number {n}"))
+        app.login_with("ann@example.com", &format!("guess number {n}"))
             .await
             .expect(StatusCode::UNAUTHORIZED)
     });
@@ -272,4 +232,41 @@ async fn the_longest_password_may_come_taken_apart() {
     sign_in(&app, "ann@example.com", &password)
         .await
         .expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn beyond_the_queue_of_hashes_the_edge_is_overloaded_for_everybody_alike() {
+    let app = TestApp::with(|settings| {
+        settings.passwords = PasswordSettings {
+            concurrency: 1,
+            queue: 1,
+            ..PasswordSettings::default()
+        };
+    })
+    .await;
+    app.user("ann@example.com").await;
+    let sign_in = async |n: usize| {
+        let who = ["ann@example.com", "nobody@example.com"][n % 2];
+        app.login_with(who, "not the password").await
+    };
+    let answers = join_all((0..20).map(sign_in)).await;
+    for who in 0..2 {
+        let of_one = answers.iter().skip(who).step_by(2);
+        let refused: Vec<_> = of_one
+            .filter(|answer| answer.status != StatusCode::UNAUTHORIZED)
+            .collect();
+        assert!(!refused.is_empty(), "{who}: one hash at a time");
+        for answer in refused {
+            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.code(), "overloaded");
+            assert!(answer.header("retry-after").is_some());
+        }
+    }
+    let hashed = answers
+        .iter()
+        .filter(|answer| answer.status == StatusCode::UNAUTHORIZED);
+    assert!(hashed.count() >= 2, "one runs and one waits");
+    // And then it isn't any more.
+    app.advance(TimeDelta::hours(1));
+    app.login("ann@example.com").await.expect(StatusCode::OK);
 }

@@ -1,11 +1,14 @@
 //! Sessions: how they are proved, renewed and ended.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use futures::future::join_all;
 use http::{Method, StatusCode};
+use platform::testing::Server;
 use serde_json::json;
 
-use crate::helpers::{Answer, TestApp, eventually};
+use crate::helpers::{Answer, BOUND, TestApp, eventually, within};
 
 #[tokio::test]
 async fn a_refresh_gives_a_new_pair_and_the_chain_goes_on() {
@@ -39,7 +42,7 @@ async fn twenty_refreshes_at_once_give_one_successor() {
 
 #[tokio::test]
 async fn within_the_grace_time_a_displaced_token_joins_the_living_chain() {
-    let app = TestApp::start().await;
+    let app = TestApp::standing_still(|_| ()).await;
     let first = app.signed_in("ann@example.com").await;
     let second = app
         .refresh(&first.refresh)
@@ -51,7 +54,7 @@ async fn within_the_grace_time_a_displaced_token_joins_the_living_chain() {
         .await
         .expect(StatusCode::OK)
         .tokens();
-    app.advance(TimeDelta::seconds(29));
+    app.advance(TimeDelta::seconds(30));
     assert_eq!(
         app.refresh(&first.refresh).await.tokens().refresh,
         second.refresh
@@ -65,14 +68,14 @@ async fn within_the_grace_time_a_displaced_token_joins_the_living_chain() {
 
 #[tokio::test]
 async fn after_the_grace_time_a_displaced_token_is_theft_and_ends_the_session() {
-    let app = TestApp::start().await;
+    let app = TestApp::standing_still(|_| ()).await;
     let first = app.signed_in("ann@example.com").await;
     let second = app
         .refresh(&first.refresh)
         .await
         .expect(StatusCode::OK)
         .tokens();
-    app.advance(TimeDelta::seconds(31));
+    app.advance(TimeDelta::milliseconds(30_001));
     assert_eq!(
         app.refresh(&first.refresh)
             .await
@@ -168,8 +171,33 @@ async fn signing_out_ends_access_at_once_on_every_replica() {
         .refresh(&tokens.refresh)
         .await
         .expect(StatusCode::UNAUTHORIZED);
-    eventually("the other replica knows", async || {
-        (!other.is_alive(&tokens).await).then_some(())
+    within(BOUND, "the other replica knows", async || {
+        !other.is_alive(&tokens).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_nats_what_ended_is_known_to_every_replica_within_five_seconds() {
+    let mut nats = Server::nats().await;
+    let app = TestApp::with(|settings| settings.nats.url = nats.url()).await;
+    let other = app.replica().await;
+    app.user("ann@example.com").await;
+    let cookie = app.cookie("ann@example.com").await;
+    let tokens = app.login("ann@example.com").await.tokens();
+    let by_cookie = async || {
+        let request = other.request(Method::GET, "/v1/me");
+        Answer::of(request.header("cookie", &cookie)).await.status
+    };
+    assert!(other.is_alive(&tokens).await);
+    assert_eq!(by_cookie().await, StatusCode::OK);
+    nats.kill().await;
+    app.post("/v1/auth/logout-all", Some(&tokens.access), &json!({}))
+        .await
+        .expect(StatusCode::NO_CONTENT);
+    let bound = Duration::from_secs(5);
+    within(bound, "the other replica knows", async || {
+        !other.is_alive(&tokens).await && by_cookie().await == StatusCode::UNAUTHORIZED
     })
     .await;
 }
@@ -183,7 +211,7 @@ async fn a_replica_that_starts_later_knows_what_ended_before() {
         .expect(StatusCode::NO_CONTENT);
     let late = app.replica().await;
     eventually("the late replica knows", async || {
-        (!late.is_alive(&tokens).await).then_some(())
+        !late.is_alive(&tokens).await
     })
     .await;
 }

@@ -2,7 +2,6 @@
 
 use chrono::TimeDelta;
 use http::{Method, StatusCode};
-use serde_json::json;
 
 use crate::helpers::{Answer, PASSWORD, TestApp};
 
@@ -51,17 +50,12 @@ async fn every_wrong_sign_in_is_answered_alike() {
         .await
         .unwrap();
     let attempt = async |identifier: &str, password: &str| {
-        let body = json!({ "identifier": identifier, "password": password });
-        let answer = app.post("/v1/auth/login", None, &body).await;
-        let mut json = answer.json();
-        json["request_id"].take();
-        let mut names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
-        names.sort_unstable();
-        (answer.status, json.to_string(), names)
+        let answer = app.login_with(identifier, password).await;
+        assert_eq!(answer.code(), "invalid_credentials");
+        answer.telling()
     };
     let wrong = attempt("ann@example.com", "not the password").await;
     assert_eq!(wrong.0, StatusCode::UNAUTHORIZED);
-    assert!(wrong.1.contains("invalid_credentials"));
     assert_eq!(attempt("nobody@example.com", PASSWORD).await, wrong);
     assert_eq!(attempt("nobody", PASSWORD).await, wrong);
     assert_eq!(attempt("+14155552671", PASSWORD).await, wrong);
@@ -70,23 +64,41 @@ async fn every_wrong_sign_in_is_answered_alike() {
 
 #[tokio::test]
 async fn after_five_failures_even_the_right_password_has_to_wait() {
-    let app = TestApp::start().await;
+    let app = TestApp::standing_still(|_| ()).await;
     app.user("ann@example.com").await;
-    let wrong = json!({ "identifier": "ann@example.com", "password": "not the password" });
+    let wrong = async || app.login_with("ann@example.com", "not the password").await;
     for _ in 0..5 {
-        app.post("/v1/auth/login", None, &wrong)
-            .await
-            .expect(StatusCode::UNAUTHORIZED);
+        wrong().await.expect(StatusCode::UNAUTHORIZED);
     }
     app.login("ann@example.com")
         .await
         .expect(StatusCode::UNAUTHORIZED);
-    app.advance(TimeDelta::milliseconds(1_100));
+    app.advance(TimeDelta::seconds(1));
     app.login("ann@example.com").await.expect(StatusCode::OK);
     // A sign-in wipes the slate.
-    app.post("/v1/auth/login", None, &wrong)
-        .await
-        .expect(StatusCode::UNAUTHORIZED);
+    wrong().await.expect(StatusCode::UNAUTHORIZED);
+    app.login("ann@example.com").await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn waits_double_until_they_are_fifteen_minutes() {
+    let app = TestApp::standing_still(|_| ()).await;
+    app.user("ann@example.com").await;
+    let wrong = async || {
+        let answer = app.login_with("ann@example.com", "not the password").await;
+        answer.expect(StatusCode::UNAUTHORIZED);
+    };
+    for _ in 0..4 {
+        wrong().await;
+    }
+    for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900] {
+        wrong().await;
+        app.advance(TimeDelta::seconds(seconds) - TimeDelta::milliseconds(1));
+        app.login("ann@example.com")
+            .await
+            .expect(StatusCode::UNAUTHORIZED);
+        app.advance(TimeDelta::milliseconds(1));
+    }
     app.login("ann@example.com").await.expect(StatusCode::OK);
 }
 

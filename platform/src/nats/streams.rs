@@ -19,7 +19,8 @@ pub enum Stream {
 }
 
 impl Stream {
-    const ALL: [Self; 4] = [Self::Accounts, Self::Orders, Self::Notify, Self::Dead];
+    /// Each of them.
+    pub const ALL: [Self; 4] = [Self::Accounts, Self::Orders, Self::Notify, Self::Dead];
 
     const fn name(self) -> &'static str {
         match self {

@@ -7,11 +7,13 @@
 
 mod clock;
 mod database;
+mod eventually;
 mod process;
 mod server;
 
 pub use clock::ManualClock;
 pub use database::Database;
+pub use eventually::{Condition, eventually, within};
 pub use process::terminate;
 pub use server::Server;
 

@@ -16,7 +16,11 @@ impl Phone {
     /// # Errors
     /// [`IdentifierError::Phone`].
     pub fn parse(text: &str, region: Region) -> Result<Self, IdentifierError> {
-        let number = phonenumber::parse(Some(region.0), text.trim())
+        let text = text.trim();
+        // A region's prefix would be cut from a foreign number, too: +49 151… is
+        // +49 51… without the 1 of the United States.
+        let region = (!text.starts_with('+')).then_some(region.0);
+        let number = phonenumber::parse(region, text)
             .ok()
             .filter(phonenumber::PhoneNumber::is_valid)
             .ok_or(IdentifierError::Phone)?;

@@ -1,9 +1,6 @@
-use std::process::Command;
-
 use http::StatusCode;
 use serde_json::Value;
 
-use super::is_alive;
 use crate::helpers::{TestApp, eventually};
 
 #[tokio::test]
@@ -11,20 +8,8 @@ async fn the_first_administrator_is_made_at_the_command_line() {
     let app = TestApp::start().await;
     let tokens = app.signed_in("ann@example.com").await;
     let promote = |who: &str| {
-        Command::new(env!("CARGO_BIN_EXE_bff"))
-            .args(["users", "promote", who])
-            .env_clear()
-            .env("BFF_ENVIRONMENT", "development")
-            .env(
-                "BFF_POSTGRES__URL",
-                app.settings.postgres.url.expose().as_str(),
-            )
-            .env("BFF_REDIS__URL", app.settings.redis.url.expose().as_str())
-            .env("BFF_REDIS__PREFIX", &app.settings.redis.prefix)
-            .env("BFF_NATS__URL", app.settings.nats.url.expose().as_str())
-            .env("BFF_NATS__PREFIX", &app.settings.nats.prefix)
-            .output()
-            .unwrap()
+        let mut command = app.command(&["users", "promote", who]);
+        command.output().unwrap()
     };
     let nobody = promote("nobody@example.com");
     assert!(!nobody.status.success());
@@ -33,7 +18,7 @@ async fn the_first_administrator_is_made_at_the_command_line() {
     assert!(done.status.success(), "{done:?}");
     assert!(said.contains("is admin"), "{said}");
     eventually("the session without the role has ended", async || {
-        (!is_alive(&app, &tokens).await).then_some(())
+        !app.is_alive(&tokens).await
     })
     .await;
     let admin = app.login("ann@example.com").await.expect(StatusCode::OK);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bff::identity::keys::KeyFile;
+use bff::{config::Settings, identity::keys::KeyFile};
 use chrono::TimeDelta;
 use http::{Method, StatusCode};
 use migrator::Store;
@@ -34,6 +34,11 @@ pub struct Person {
 
 impl House {
     pub async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// An edge with changed settings, and the orders service.
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let orders = Database::create(
             &format!("orders_{}", migrator::digest(Store::Orders)),
             async |url| {
@@ -46,6 +51,7 @@ impl House {
         let app = TestApp::with(|settings| {
             settings.orders.url = url.parse().unwrap();
             settings.screens.read_ms = Millis(5_000);
+            change(settings);
         })
         .await;
         let keys = KeyFile::read(&app.settings.tokens.keys_file).unwrap();
@@ -84,17 +90,30 @@ impl House {
         let user = self.app.user(&email).await;
         let id = user["id"].as_str().unwrap().parse().unwrap();
         let profile =
-            "UPDATE users SET username = $2, username_canonical = $2, birth_date = '1990-01-31',
+            "UPDATE users SET full_name = initcap($3) || ' Lee', username = $2, username_canonical = $2, birth_date = '1990-01-31',
                               phone = '+1415555' || lpad((random() * 9999)::int::text, 4, '0'),
                               phone_verified_at = now() WHERE id = $1";
         sqlx::query(profile)
             .bind(id)
             .bind(format!("{name}_name"))
+            .bind(name)
             .execute(&mut self.app.superuser().await)
             .await
             .unwrap();
         let tokens = self.app.login(&email).await.expect(StatusCode::OK).tokens();
         Person { id, email, tokens }
+    }
+
+    /// Someone who may bring money in.
+    pub async fn admin(&self) -> Person {
+        let person = self.person("operator").await;
+        sqlx::query("UPDATE users SET role = 'admin' WHERE id = $1")
+            .bind(person.id)
+            .execute(&mut self.app.superuser().await)
+            .await
+            .unwrap();
+        let tokens = self.app.login(&person.email).await.tokens();
+        Person { tokens, ..person }
     }
 
     pub async fn deactivate(&self, person: &Person) -> Answer {

@@ -5,20 +5,10 @@ use serde_json::json;
 use sqlx::Connection as _;
 
 use super::house::House;
-use crate::helpers::{Answer, PASSWORD, TestApp, Tokens, eventually};
-
-async fn is_alive(app: &TestApp, tokens: &Tokens) -> bool {
-    let me = app.get("/v1/me", Some(&tokens.access)).await.status == StatusCode::OK;
-    let body = json!({ "refresh_token": tokens.refresh });
-    me || app.post("/v1/auth/refresh", None, &body).await.status == StatusCode::OK
-}
-
-async fn step_up(app: &TestApp, tokens: &Tokens) {
-    let proof = json!({ "password": PASSWORD });
-    app.post("/v1/auth/step-up", Some(&tokens.access), &proof)
-        .await
-        .expect(StatusCode::NO_CONTENT);
-}
+use crate::{
+    helpers::{Answer, PASSWORD, eventually},
+    races::until_refused,
+};
 
 #[tokio::test]
 async fn who_deactivates_is_out_everywhere_and_comes_back_with_the_right_password() {
@@ -31,20 +21,19 @@ async fn who_deactivates_is_out_everywhere_and_comes_back_with_the_right_passwor
     let cookie = gone.header("set-cookie").unwrap();
     assert!(cookie.contains("Max-Age=0"), "{cookie}");
     for tokens in [&ann.tokens, &phone] {
-        assert!(!is_alive(app, tokens).await);
+        assert!(!app.lives(tokens).await);
         eventually("the other replica knows", async || {
-            (!is_alive(&other, tokens).await).then_some(())
+            !other.lives(tokens).await
         })
         .await;
     }
 
-    let wrong = json!({ "identifier": ann.email, "password": "not the password" });
-    let wrong = app.post("/v1/auth/login", None, &wrong).await;
+    let wrong = app.login_with(&ann.email, "not the password").await;
     wrong.expect(StatusCode::UNAUTHORIZED);
     app.advance(TimeDelta::days(29));
     let back = app.login(&ann.email).await.expect(StatusCode::OK).tokens();
-    assert!(is_alive(app, &back).await);
-    assert!(!is_alive(app, &ann.tokens).await, "what ended stays so");
+    assert!(app.lives(&back).await);
+    assert!(!app.lives(&ann.tokens).await, "what ended stays so");
 }
 
 #[tokio::test]
@@ -66,8 +55,7 @@ async fn leaving_needs_a_proof_that_is_fresh() {
     let app = &house.app;
     let mut ann = house.person("ann").await;
     app.advance(TimeDelta::seconds(601));
-    let body = json!({ "refresh_token": ann.tokens.refresh });
-    let renewed = app.post("/v1/auth/refresh", None, &body).await;
+    let renewed = app.refresh(&ann.tokens.refresh).await;
     ann.tokens = renewed.expect(StatusCode::OK).tokens();
     for refused in [house.deactivate(&ann).await, house.delete(&ann).await] {
         assert_eq!(
@@ -75,7 +63,9 @@ async fn leaving_needs_a_proof_that_is_fresh() {
             "step_up_required"
         );
     }
-    step_up(app, &ann.tokens).await;
+    app.step_up(&ann.tokens, &json!({ "password": PASSWORD }))
+        .await
+        .expect(StatusCode::NO_CONTENT);
     house.delete(&ann).await.expect(StatusCode::NO_CONTENT);
 
     let cookie = {
@@ -113,7 +103,7 @@ async fn nobody_is_deleted_while_money_or_an_order_is_there() {
     refused(&["balance", "hold", "open_order"]).await;
     house.cancel(order).await;
     refused(&["balance", "hold"]).await;
-    assert!(is_alive(app, &ann.tokens).await);
+    assert!(app.lives(&ann.tokens).await);
 
     let mut sql = app.superuser().await;
     sqlx::Executor::execute(&mut sql, "SET session_replication_role = replica")
@@ -141,7 +131,7 @@ async fn while_orders_cannot_be_asked_nobody_is_deleted() {
     let refused = refused.expect(StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(refused.code(), "unavailable");
     assert!(refused.header("retry-after").is_some());
-    assert!(is_alive(&house.app, &ann.tokens).await);
+    assert!(house.app.lives(&ann.tokens).await);
 }
 
 #[tokio::test]
@@ -152,12 +142,12 @@ async fn a_deleted_users_proofs_are_worth_nothing_and_the_address_is_free() {
     let ann = house.person("ann").await;
     let cookie = app.cookie(&ann.email).await;
     house.delete(&ann).await.expect(StatusCode::NO_CONTENT);
-    assert!(!is_alive(app, &ann.tokens).await);
+    assert!(!app.lives(&ann.tokens).await);
     eventually("the other replica knows", async || {
         let request = other.request(Method::GET, "/v1/me");
         let by_cookie = Answer::of(request.header("cookie", &cookie)).await.status;
-        let by_token = is_alive(&other, &ann.tokens).await;
-        (!by_token && by_cookie == StatusCode::UNAUTHORIZED).then_some(())
+        let by_token = other.lives(&ann.tokens).await;
+        !by_token && by_cookie == StatusCode::UNAUTHORIZED
     })
     .await;
     app.login(&ann.email).await.expect(StatusCode::UNAUTHORIZED);
@@ -173,7 +163,7 @@ async fn who_is_to_be_erased_is_told_when() {
     let ann = house.person("ann").await;
     house.delete(&ann).await.expect(StatusCode::NO_CONTENT);
     let day = house.app.clock.now() + TimeDelta::days(30);
-    let day = day.format("%Y").to_string();
+    let day = day.format("%Y-%m-%d").to_string();
     eventually("a mail", async || {
         let mails = worker.mails_to(&ann.email);
         mails
@@ -188,14 +178,18 @@ async fn who_is_to_be_erased_is_told_when() {
 async fn a_sign_in_cannot_outrun_a_departure() {
     let house = House::new().await;
     let app = &house.app;
-    for round in 0..10 {
+    let mut before = 0;
+    for round in 0..6 {
         let ann = house.person(&format!("ann{round}")).await;
-        let (gone, login) = tokio::join!(house.delete(&ann), app.login(&ann.email));
+        let sign_in = async || app.login(&ann.email).await;
+        let (gone, opened) = tokio::join!(house.delete(&ann), until_refused(sign_in));
         gone.expect(StatusCode::NO_CONTENT);
-        if login.status == StatusCode::OK {
-            assert!(!is_alive(app, &login.tokens()).await);
+        for tokens in &opened {
+            assert!(!app.lives(tokens).await, "round {round}");
         }
+        before += opened.len();
     }
+    assert!(before > 0, "nobody signed in before it was too late");
 }
 
 #[tokio::test]

@@ -4,48 +4,19 @@ mod budget;
 mod outage;
 mod routes;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bff::limits::{Class, Decision, LimitSettings, Limiter, Subject};
-use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 use platform::{
-    clock::Clock,
+    clock::Clock as _,
     config::{Millis, ServerUrl},
     redis::{Redis, RedisSettings},
-    testing,
+    testing::{self, ManualClock},
 };
 use uuid::Uuid;
 
 use crate::helpers::eventually;
-
-/// A clock that stands still until it is moved, so that counts are exact.
-#[derive(Debug, Clone)]
-struct StillClock(Arc<AtomicI64>);
-
-impl StillClock {
-    fn new() -> Self {
-        let start = DateTime::parse_from_rfc3339("2030-01-01T00:00:00Z").unwrap();
-        Self(Arc::new(AtomicI64::new(start.timestamp_micros())))
-    }
-
-    fn advance(&self, by: TimeDelta) {
-        let by = by.num_microseconds().unwrap();
-        self.0.fetch_add(by, Ordering::Relaxed);
-    }
-}
-
-impl Clock for StillClock {
-    fn now(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(self.0.load(Ordering::Relaxed)).unwrap()
-    }
-}
 
 /// Longer than a busy test machine makes Redis take.
 const LIMIT: Duration = Duration::from_millis(500);
@@ -53,7 +24,7 @@ const LIMIT: Duration = Duration::from_millis(500);
 /// Replicas that share a Redis and a clock.
 struct Replicas {
     redis: Redis,
-    clock: StillClock,
+    clock: ManualClock,
     all: Vec<Limiter>,
 }
 
@@ -70,7 +41,7 @@ impl Replicas {
             ..RedisSettings::default()
         };
         let redis = Redis::new(&settings).unwrap();
-        let clock = StillClock::new();
+        let clock = ManualClock::still();
         let settings = LimitSettings {
             replicas: count.try_into().unwrap(),
             redis_limit_ms: Millis(LIMIT.as_millis() as u64),

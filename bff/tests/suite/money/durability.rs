@@ -2,8 +2,6 @@
 //! there, exactly once, and what wasn't is never there twice.
 
 use std::{
-    net::{SocketAddr, TcpListener},
-    process::{Child, Command, Stdio},
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -18,7 +16,10 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::{Bank, Person, transfer, unique};
-use crate::helpers::{TestApp, accounts_database_on, eventually};
+use crate::{
+    helpers::{TestApp, accounts_database_on, eventually},
+    program::Program,
+};
 
 /// Transfers at once.
 const CLIENTS: usize = 16;
@@ -30,7 +31,7 @@ const STEP: usize = 60;
 /// What a stream of transfers is sent to, and what became of it.
 struct Stream<'a> {
     bank: &'a Bank,
-    url: String,
+    url: Mutex<String>,
     from: Person,
     to: Person,
     acknowledged: AtomicUsize,
@@ -42,12 +43,17 @@ impl<'a> Stream<'a> {
     async fn new(bank: &'a Bank, url: String) -> Self {
         Self {
             bank,
-            url,
+            url: Mutex::new(url),
             from: bank.person("ann", 1_000).await,
             to: bank.person("bob", 0).await,
             acknowledged: AtomicUsize::new(0),
             unknown: Mutex::default(),
         }
+    }
+
+    /// The edge is somewhere else from here on.
+    fn goes_to(&self, url: &str) {
+        url.clone_into(&mut self.url.lock().unwrap());
     }
 
     /// A transfer of one cent, whose note is its key.
@@ -60,7 +66,8 @@ impl<'a> Stream<'a> {
     /// The answer to a transfer, unless none came.
     async fn ask(&self, key: &str) -> Option<StatusCode> {
         let client = &self.bank.app.client;
-        let request = client.request(Method::POST, format!("{}/v1/transfers", self.url));
+        let path = format!("{}/v1/transfers", self.url.lock().unwrap());
+        let request = client.request(Method::POST, path);
         let request = request
             .bearer_auth(&self.from.token)
             .header("idempotency-key", key)
@@ -143,92 +150,17 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// The edge as a process of its own, on the stores of another one.
-struct Edge {
-    address: SocketAddr,
-    variables: Vec<(&'static str, String)>,
-    process: Child,
-}
-
-impl Edge {
-    async fn start(app: &TestApp) -> Self {
-        let free = || {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap()
-        };
-        let (address, settings) = (free(), &app.settings);
-        let variables = vec![
-            ("BFF_ENVIRONMENT", "development".into()),
-            ("BFF_HTTP__LISTEN", address.to_string()),
-            ("BFF_OPS__LISTEN", free().to_string()),
-            (
-                "BFF_POSTGRES__URL",
-                settings.postgres.url.expose().to_string(),
-            ),
-            ("BFF_REDIS__URL", settings.redis.url.expose().to_string()),
-            ("BFF_REDIS__PREFIX", settings.redis.prefix.clone()),
-            ("BFF_NATS__URL", settings.nats.url.expose().to_string()),
-            ("BFF_NATS__PREFIX", settings.nats.prefix.clone()),
-            (
-                "BFF_TOKENS__KEYS_FILE",
-                settings.tokens.keys_file.display().to_string(),
-            ),
-            ("BFF_LIMITS__WRITE__PER_MINUTE", "1000000".into()),
-            ("BFF_LIMITS__WRITE__BURST", "100000".into()),
-            ("BFF_TELEMETRY__LOG_FILTER", "error".into()),
-        ];
-        let process = spawn(&variables);
-        let mut edge = Self {
-            address,
-            variables,
-            process,
-        };
-        edge.listens().await;
-        edge
-    }
-
-    async fn listens(&mut self) {
-        let address = self.address;
-        eventually("the edge to listen", async || {
-            tokio::net::TcpStream::connect(address).await.ok()
-        })
-        .await;
-    }
-
-    /// As a power failure would end it; then starts it again.
-    async fn kill_and_restart(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-        self.process = spawn(&self.variables);
-        self.listens().await;
-    }
-}
-
-impl Drop for Edge {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn spawn(variables: &[(&'static str, String)]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_bff"))
-        .arg("serve")
-        .envs(variables.iter().map(|(name, value)| (name, value)))
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
 #[tokio::test]
 async fn a_killed_edge_breaks_no_promise_and_makes_no_transfer_twice() {
     let bank = Bank::open().await;
-    let mut edge = Edge::start(&bank.app).await;
-    let stream = Stream::new(&bank, format!("http://{}", edge.address)).await;
+    let mut edge = Program::start(&bank.app).await;
+    let stream = Stream::new(&bank, edge.url.clone()).await;
     let mut kills = 0;
     tokio::join!(stream.run(), async {
         while stream.after(STEP).await {
-            edge.kill_and_restart().await;
+            edge.kill().await;
+            edge = Program::start(&bank.app).await;
+            stream.goes_to(&edge.url);
             kills += 1;
         }
     });

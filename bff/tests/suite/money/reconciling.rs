@@ -1,6 +1,6 @@
 //! Drift that gets past every constraint is found.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use bff::{
     accounts::money::Rule,
@@ -43,14 +43,8 @@ async fn plant(bank: &Bank, sql: &str) {
 
 /// The program itself.
 fn reconcile(bank: &Bank) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_bff"))
-        .args(["worker", "reconcile"])
-        .env(
-            "BFF_POSTGRES__URL",
-            bank.app.settings.postgres.url.expose().as_str(),
-        )
-        .output()
-        .unwrap()
+    let mut command = bank.app.command(&["worker", "reconcile"]);
+    command.output().unwrap()
 }
 
 #[tokio::test]

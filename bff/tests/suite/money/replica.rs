@@ -8,7 +8,8 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use super::{Bank, Person};
 use crate::helpers::{Answer, TestApp, accounts_database_on, eventually};
 
-/// How long a user reads from the primary here.
+/// How long a user reads from the primary here. The time is Redis's: a test can
+/// only wait until it is over.
 const STICKY: Millis = Millis(1_500);
 
 struct Pair {
@@ -40,21 +41,29 @@ impl Pair {
         }
     }
 
+    /// A connection to the accounts store's copy.
+    async fn copy(&self) -> PgConnection {
+        let url = self.bank.app.accounts.on(&self.replica).superuser_url();
+        PgConnection::connect(url.expose().as_str()).await.unwrap()
+    }
+
     /// Lets the replica fall behind, or catch up.
     async fn replay(&self, what: &str) {
-        let url = self.replica.url();
-        let mut db = PgConnection::connect(url.expose().as_str()).await.unwrap();
         let sql = format!("SELECT pg_wal_replay_{what}()");
         sqlx::raw_sql(AssertSqlSafe(sql))
-            .execute(&mut db)
+            .execute(&mut self.copy().await)
             .await
             .unwrap();
     }
 
     /// The account's name, as one replica of the edge tells it.
     async fn name(&self, app: &TestApp) -> String {
-        let path = format!("/v1/accounts/{}", self.ann.account);
-        let shown = app.get(&path, Some(&self.ann.token)).await;
+        self.name_of(app, &self.ann).await
+    }
+
+    async fn name_of(&self, app: &TestApp, person: &Person) -> String {
+        let path = format!("/v1/accounts/{}", person.account);
+        let shown = app.get(&path, Some(&person.token)).await;
         let json = shown.expect(StatusCode::OK).json();
         json["name"].as_str().unwrap_or("none").to_owned()
     }
@@ -118,11 +127,28 @@ async fn money_is_never_decided_by_what_the_copy_says() {
 async fn what_the_copy_does_not_have_yet_or_can_not_answer_comes_from_the_primary() {
     let mut pair = Pair::new().await;
     let bob = pair.bank.person("bob", 0).await;
+    let other = pair.bank.app.replica().await;
+    eventually("the copy to have Bob's account", async || {
+        let mut copy = pair.copy().await;
+        let account = sqlx::query("SELECT FROM accounts WHERE id = $1::uuid").bind(&bob.account);
+        account.fetch_optional(&mut copy).await.unwrap().is_some()
+    })
+    .await;
     pair.replay("pause").await;
+    // Behind the program's back: what it tells shows where it reads.
+    sqlx::query("UPDATE accounts SET name = 'In the primary' WHERE id = $1::uuid")
+        .bind(&bob.account)
+        .execute(&mut pair.bank.app.superuser().await)
+        .await
+        .unwrap();
+    eventually("Bob's writes to be long ago", async || {
+        pair.name_of(&other, &bob).await == "none"
+    })
+    .await;
     let posted = pair.bank.transfer(&pair.ann, &bob, "1.00").await;
     let id = super::id(&posted.json()["transfer"]);
-    // Bob has written nothing, and Bob's replica of the edge heard of nothing.
-    let other = pair.bank.app.replica().await;
+    // Bob has written nothing since, and Bob's replica of the edge heard of nothing.
+    assert_eq!(pair.name_of(&other, &bob).await, "none");
     let path = format!("/v1/transfers/{id}");
     let shown = other.get(&path, Some(&bob.token)).await;
     shown.expect(StatusCode::OK);

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use futures::future::join_all;
 use http::{Method, StatusCode};
 use rstest::rstest;
+use serde_json::json;
 
 use super::stage::{RETURN_TO, Stage, parameter, session};
 use crate::helpers::Answer;
@@ -199,6 +200,15 @@ async fn nobody_is_sent_elsewhere(#[case] return_to: &str) {
     assert_eq!(
         answer.expect(StatusCode::BAD_REQUEST).pointers(),
         ["return_to"]
+    );
+    // Nor who adds a provider.
+    let tokens = stage.app.signed_in("bob@example.com").await;
+    let (path, body) = ("/v1/me/identities/vk", json!({ "return_to": return_to }));
+    let answer = stage.app.post(path, Some(&tokens.access), &body).await;
+    assert_eq!(answer.header("set-cookie"), None);
+    assert_eq!(
+        answer.expect(StatusCode::BAD_REQUEST).pointers(),
+        ["/return_to"]
     );
 }
 
