@@ -229,7 +229,7 @@ async fn the_longest_password_may_come_taken_apart() {
     update(&app, &tokens, PASSWORD, &apart)
         .await
         .expect(StatusCode::NO_CONTENT);
-    sign_in(&app, "ann@example.com", &password)
+    app.login_with("ann@example.com", &password)
         .await
         .expect(StatusCode::OK);
 }
