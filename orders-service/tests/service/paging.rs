@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use chrono::TimeDelta;
 use platform::clock::{Clock as _, SystemClock};
-use proto::orders::v1::{ItemSort, ListItemsRequest, ListOrdersRequest};
+use proto::orders::v1::{ItemSort, ListItemsRequest};
 use uuid::Uuid;
 
 use crate::{

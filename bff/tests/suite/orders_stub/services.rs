@@ -5,7 +5,8 @@ use proto::orders::v1::{
     ListOrdersResponse, ListRecommendationsRequest, ListRecommendationsResponse, Money, Order,
     OrderState, catalog_service_server::CatalogService, order_service_server::OrderService,
 };
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::State;
 

@@ -1,13 +1,10 @@
 //! Reads through the whole edge.
 
-use std::time::Duration;
-
 use http::{Method, StatusCode, header};
-use serde_json::{Value, json};
 
 use crate::{
-    helpers::{Answer, TestApp, eventually},
-    orders_stub::{Behaviour, ITEM, ORDER, OrdersStub},
+    helpers::{Answer, TestApp},
+    orders_stub::{Behaviour, OrdersStub},
 };
 
 /// An edge before a stub, and someone signed in.

@@ -1,5 +1,7 @@
 //! Items, orders and accounts by themselves, through the whole edge.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
