@@ -16,7 +16,7 @@ fn is_a_test(source: &str, name: &str) -> bool {
         return false;
     };
     // What stands between it and the item before: attributes and comments, no more.
-    let above = before.lines().rev().skip(1);
+    let above = before.rsplit('\n').skip(1);
     let attributes = above.take_while(|line| !line.is_empty() && *line != "}");
     let tests = ["#[test]", "#[tokio::test"];
     let is_test = |line: &str| tests.iter().any(|test| line.trim().starts_with(test));

@@ -28,7 +28,9 @@ impl Pair {
         let app = TestApp::with_accounts(accounts, |settings| {
             settings.reads.replica_url = Some(copy.url_as("accounts_app"));
             settings.reads.primary_after_write_ms = STICKY;
-            settings.reads.wait_ms = Millis(2_000);
+            // A copy that is gone is waited for this long, and then the primary's turn comes.
+            settings.reads.wait_ms = Millis(500);
+            settings.screens.read_ms = Millis(5_000);
         })
         .await;
         let bank = Bank::of(app).await;
