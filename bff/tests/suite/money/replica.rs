@@ -29,6 +29,7 @@ impl Pair {
             settings.reads.replica_url = Some(copy.url_as("accounts_app"));
             settings.reads.primary_after_write_ms = STICKY;
             settings.reads.wait_ms = Millis(2_000);
+            settings.screens.read_ms = Millis(5_000);
         })
         .await;
         let bank = Bank::of(app).await;
