@@ -6,10 +6,11 @@ help:
 	@echo "make up      run the whole system, sign in, show the home screen"
 	@echo "make status  what runs           make logs   the ends of the logs"
 	@echo "make down    stop it             make reset  stop it and delete its data"
-	@echo "make test    check everything    make lint   formatting and clippy    make fmt   format"
+	@echo "make test    check everything    make test FILTER='test(NAME)'   run one test"
+	@echo "make lint   formatting and clippy    make fmt   format"
 
 up down status logs reset test:
-	@deploy/local/$@
+	@FILTER='$(FILTER)' deploy/local/$@
 
 lint:
 	cargo fmt --all --check

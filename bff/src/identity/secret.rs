@@ -226,7 +226,30 @@ mod tests {
     }
 
     #[test]
-    fn codes_have_six_digits() {
-        assert!((0..100).all(|_| six_digits().len() == 6));
+    fn codes_are_six_digits_drawn_at_random() {
+        let codes: Vec<String> = (0..1_000).map(|_| six_digits()).collect();
+        for place in 0..6 {
+            let digits: std::collections::BTreeSet<u8> =
+                codes.iter().map(|code| code.as_bytes()[place]).collect();
+            assert!(digits.into_iter().eq(b'0'..=b'9'), "{place}");
+        }
+        assert!(codes.iter().all(|code| code.len() == 6));
+        // About one pair in two thousand codes is alike by chance.
+        let others: std::collections::BTreeSet<_> = codes.iter().collect();
+        assert!(others.len() > 990, "{}", others.len());
+    }
+
+    #[test]
+    fn of_a_secrets_256_bits_none_stands_still() {
+        let secrets: Vec<Secret256> = (0..200).map(|_| random()).collect();
+        for bit in 0..256 {
+            let is_set = |secret: &Secret256| secret[bit / 8] >> (bit % 8) & 1 == 1;
+            let set = secrets.iter().filter(|secret| is_set(secret)).count();
+            // Half of them, give or take eight times the deviation.
+            assert!((44..=156).contains(&set), "bit {bit}: {set}");
+        }
+        let session = Uuid::from_u128(7);
+        let first = || RefreshToken::first(session).digest();
+        assert_ne!(first(), first());
     }
 }

@@ -188,6 +188,30 @@ async fn only_the_cookie_of_exactly_this_name_counts() {
 }
 
 #[tokio::test]
+async fn what_proves_a_session_in_one_way_proves_it_in_no_other() {
+    let app = TestApp::start().await;
+    let tokens = app.signed_in("ann@example.com").await;
+    let cookie = app.cookie("ann@example.com").await;
+    let (_, secret) = cookie.split_once('=').unwrap();
+    for no_access_token in [&tokens.refresh, secret] {
+        app.get("/v1/me", Some(no_access_token))
+            .await
+            .expect(StatusCode::UNAUTHORIZED);
+    }
+    for no_refresh_token in [&tokens.access, secret] {
+        app.refresh(no_refresh_token)
+            .await
+            .expect(StatusCode::UNAUTHORIZED);
+    }
+    for no_cookie in [&tokens.access, &tokens.refresh] {
+        let request = app.request(Method::GET, "/v1/me");
+        let request = request.header("cookie", format!("__Host-session={no_cookie}"));
+        Answer::of(request).await.expect(StatusCode::UNAUTHORIZED);
+    }
+    assert!(app.lives(&tokens).await);
+}
+
+#[tokio::test]
 async fn headers_beyond_all_measure_break_nothing() {
     let app = TestApp::start().await;
     for (name, expected) in [

@@ -9,7 +9,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use bff::{app::AppState, config::Settings, edge, identity::keys::KeyFile, limits::LimitSettings};
 use chrono::TimeDelta;
-use http::Method;
+use http::{Method, StatusCode};
 use platform::{
     clock::{Clock as _, SystemClock},
     config::{List, ServerUrl},
@@ -160,6 +160,21 @@ impl TestApp {
             None => request,
         })
         .await
+    }
+
+    /// Every item of a list, page by page; `path` has its limit.
+    pub async fn pages(&self, path: &str, token: &str) -> Vec<Value> {
+        let (mut items, mut next) = (Vec::new(), path.to_owned());
+        for _ in 0..100 {
+            let page = self.get(&next, Some(token)).await;
+            let page = page.expect(StatusCode::OK).json();
+            items.extend(page["items"].as_array().expect("items").clone());
+            match page["next_cursor"].as_str() {
+                Some(cursor) => next = format!("{path}&cursor={cursor}"),
+                None => return items,
+            }
+        }
+        panic!("{path} has no end");
     }
 
     /// A connection that may do everything, for looking at what was stored.

@@ -101,8 +101,7 @@ async fn the_tokens_of_a_retired_key_are_refused_also_those_that_were_seen_befor
         })
         .await;
     }
-    let body = serde_json::json!({ "refresh_token": before.refresh });
-    let renewed = app.post("/v1/auth/refresh", None, &body).await;
+    let renewed = app.refresh(&before.refresh).await;
     let renewed = renewed.expect(StatusCode::OK).tokens().access;
     assert_eq!(published(&app).await, [key_of(&renewed)]);
     eventually("the other replica has the new key", async || {

@@ -3,7 +3,6 @@
 use std::{
     io::Write,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use bff::{
@@ -22,19 +21,16 @@ use chrono::TimeDelta;
 use platform::{
     clock::{Clock as _, SharedClock},
     config::{Millis, ServerUrl},
-    nats::{Nats, NatsSettings, Stream},
+    nats::{Nats, NatsSettings},
     postgres::PostgresSettings,
     redis::{Redis, RedisSettings},
     shutdown::Lifetime,
-    testing::{Database, ManualClock, nats_url, redis_url, unique_name},
+    testing::{Database, ManualClock, finish, nats_url, redis_url, unique_name},
 };
 use sqlx::PgPool;
 use tracing::subscriber::DefaultGuard;
 
 use crate::helpers::accounts_database;
-
-/// A condition that isn't met by then isn't going to be.
-const CAP: Duration = Duration::from_secs(60);
 
 pub struct Messaging {
     /// As the edge's own role.
@@ -175,16 +171,7 @@ impl Messaging {
 
     /// Ends what was started and clears the corner.
     pub async fn finish(self) {
-        assert!(self.lifetime.finish(CAP).await, "something didn't end");
-        for stream in [
-            Stream::Accounts,
-            Stream::Orders,
-            Stream::Notify,
-            Stream::Dead,
-        ] {
-            let name = self.nats.stream_name(stream);
-            let _ = self.nats.jetstream().delete_stream(name).await;
-        }
+        finish(&self.lifetime, &self.nats).await;
     }
 }
 
@@ -217,16 +204,4 @@ impl Write for Logs {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
-}
-
-/// Waits until a condition is met.
-pub async fn until(what: &str, condition: impl AsyncFn() -> bool) {
-    let wait = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(CAP, wait)
-        .await
-        .unwrap_or_else(|_| panic!("it never came: {what}"));
 }

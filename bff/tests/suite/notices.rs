@@ -38,11 +38,9 @@ async fn a_sign_in_from_an_unseen_device_is_told_once() {
 async fn whoever_just_registered_is_not_told_of_their_own_device() {
     let app = TestApp::start().await;
     let worker = app.worker().await;
-    let body = json!({ "identifier": "ann@example.com", "purpose": "registration" });
-    app.post("/v1/auth/verify-code", None, &body).await;
+    app.ask("ann@example.com", "registration", None).await;
     let code = worker.code_for("ann@example.com").await;
-    let body = json!({ "identifier": "ann@example.com", "code": code, "password": PASSWORD, "full_name": "Ann" });
-    app.post("/v1/auth/register", None, &body)
+    app.register("ann@example.com", &code)
         .await
         .expect(StatusCode::CREATED);
     app.login("ann@example.com").await.expect(StatusCode::OK);
@@ -159,14 +157,10 @@ async fn theft_is_told_and_written_down() {
     let app = TestApp::start().await;
     let worker = app.worker().await;
     let first = app.signed_in("ann@example.com").await;
-    let refresh = async |token: &str| {
-        let body = json!({ "refresh_token": token });
-        app.post("/v1/auth/refresh", None, &body).await
-    };
-    refresh(&first.refresh).await.expect(StatusCode::OK);
+    app.refresh(&first.refresh).await.expect(StatusCode::OK);
     app.advance(TimeDelta::seconds(31));
     for _ in 0..3 {
-        refresh(&first.refresh)
+        app.refresh(&first.refresh)
             .await
             .expect(StatusCode::UNAUTHORIZED);
     }
@@ -183,8 +177,7 @@ async fn the_addresses_until_now_hear_of_a_new_one() {
     let app = TestApp::start().await;
     let worker = app.worker().await;
     let tokens = app.signed_in("old@example.com").await;
-    let body = json!({ "identifier": "new@example.com", "purpose": "add_identifier" });
-    app.post("/v1/auth/verify-code", Some(&tokens.access), &body)
+    app.ask("new@example.com", "add_identifier", Some(&tokens.access))
         .await
         .expect(StatusCode::ACCEPTED);
     let code = worker.code_for("new@example.com").await;
@@ -206,11 +199,11 @@ async fn what_happened_is_in_the_trail_without_secrets() {
     let app = TestApp::start().await;
     let tokens = app.signed_in("ann.lee@example.com").await;
     let wrong = json!({ "password": "not the password" });
-    app.post("/v1/auth/step-up", Some(&tokens.access), &wrong)
+    app.step_up(&tokens, &wrong)
         .await
         .expect(StatusCode::UNAUTHORIZED);
     let right = json!({ "password": PASSWORD });
-    app.post("/v1/auth/step-up", Some(&tokens.access), &right)
+    app.step_up(&tokens, &right)
         .await
         .expect(StatusCode::NO_CONTENT);
     let body = json!({ "current_password": PASSWORD, "new_password": OTHER });

@@ -9,9 +9,8 @@ use std::{
 use futures::future::join_all;
 use http::{Method, StatusCode};
 use platform::testing::Server;
-use serde_json::json;
 
-use crate::helpers::{Answer, PASSWORD, TestApp, accounts_database_on, eventually};
+use crate::helpers::{Answer, TestApp, accounts_database_on, eventually};
 
 async fn on_redis(redis: &Server) -> TestApp {
     let url = redis.url();
@@ -23,20 +22,14 @@ async fn on_redis(redis: &Server) -> TestApp {
 }
 
 async fn assert_fails_closed(app: &TestApp, cookie: &str, refresh: &str) {
-    let login = json!({ "identifier": "ann@example.com", "password": PASSWORD });
-    let code = json!({ "identifier": "bob@example.com", "purpose": "registration" });
-    let refresh = json!({ "refresh_token": refresh });
-    for (path, body) in [
-        ("/v1/auth/login", &login),
-        ("/v1/auth/verify-code", &code),
-        ("/v1/auth/refresh", &refresh),
+    for answer in [
+        app.login("ann@example.com").await,
+        app.ask("bob@example.com", "registration", None).await,
+        app.refresh(refresh).await,
     ] {
-        let answer = app
-            .post(path, None, body)
-            .await
-            .expect(StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(answer.code(), "unavailable", "{path}");
-        assert!(answer.header("retry-after").is_some(), "{path}");
+        let answer = answer.expect(StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.code(), "unavailable");
+        assert!(answer.header("retry-after").is_some());
     }
     let request = app.request(Method::GET, "/v1/me").header("cookie", cookie);
     let answer = Answer::of(request)
@@ -137,16 +130,14 @@ async fn without_nats_people_register_and_their_mail_leaves_when_it_is_back_once
     nats.kill().await;
     let app = TestApp::with(|settings| settings.nats.url = url).await;
     let worker = app.worker().await;
-    let ask = json!({ "identifier": "ann@example.com", "purpose": "registration" });
-    app.post("/v1/auth/verify-code", None, &ask)
+    app.ask("ann@example.com", "registration", None)
         .await
         .expect(StatusCode::ACCEPTED);
     app.signed_in("bob@example.com").await;
     assert!(worker.recipients().await.is_empty());
     nats.restart().await;
     let code = worker.code_for("ann@example.com").await;
-    let body = json!({ "identifier": "ann@example.com", "code": code, "password": PASSWORD, "full_name": "Ann Lee" });
-    app.post("/v1/auth/register", None, &body)
+    app.register("ann@example.com", &code)
         .await
         .expect(StatusCode::CREATED);
     let mut db = app.superuser().await;

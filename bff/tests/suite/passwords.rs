@@ -25,13 +25,6 @@ async fn confirm(app: &TestApp, identifier: &str, code: &str, new: &str) -> Answ
         .await
 }
 
-async fn is_alive(app: &TestApp, tokens: &Tokens) -> bool {
-    let me = app.is_alive(tokens).await;
-    let refreshed = app.refresh(&tokens.refresh).await.status == StatusCode::OK;
-    assert_eq!(me, refreshed);
-    me
-}
-
 #[tokio::test]
 async fn changing_it_ends_all_other_sessions() {
     let app = TestApp::start().await;
@@ -40,8 +33,9 @@ async fn changing_it_ends_all_other_sessions() {
     update(&app, &here, PASSWORD, OTHER)
         .await
         .expect(StatusCode::NO_CONTENT);
-    assert!(is_alive(&app, &here).await);
-    assert!(!is_alive(&app, &there).await);
+    assert!(app.is_alive(&here).await);
+    app.refresh(&here.refresh).await.expect(StatusCode::OK);
+    assert!(!app.lives(&there).await);
     app.login("ann@example.com")
         .await
         .expect(StatusCode::UNAUTHORIZED);
@@ -106,6 +100,31 @@ async fn a_new_password_that_breaks_rules_is_told_which() {
 }
 
 #[tokio::test]
+async fn a_long_password_counts_as_it_was_typed() {
+    let app = TestApp::start().await;
+    let tokens = app.signed_in("ann@example.com").await;
+    let words = "Nine quiet harbour lamps beside seventy copper kettles under oak trees, \
+                 and plum orbit cello rivers of slate wander past the old mill house ";
+    let mut current = PASSWORD.to_owned();
+    for length in [64, 128] {
+        // Spaces at its ends are a part of it.
+        let new = format!(" {} ", &words[..length - 2]);
+        update(&app, &tokens, &current, &new)
+            .await
+            .expect(StatusCode::NO_CONTENT);
+        for other in [&new[..length - 1], new.trim(), &new.to_lowercase()] {
+            app.login_with("ann@example.com", other)
+                .await
+                .expect(StatusCode::UNAUTHORIZED);
+        }
+        app.login_with("ann@example.com", &new)
+            .await
+            .expect(StatusCode::OK);
+        current = new;
+    }
+}
+
+#[tokio::test]
 async fn a_code_replaces_a_forgotten_password_and_ends_everything() {
     let app = TestApp::start().await;
     let worker = app.worker().await;
@@ -125,7 +144,7 @@ async fn a_code_replaces_a_forgotten_password_and_ends_everything() {
         .await
         .expect(StatusCode::NO_CONTENT);
     assert!(answer.bytes.is_empty() && answer.header("set-cookie").is_none());
-    assert!(!is_alive(&app, &before).await);
+    assert!(!app.lives(&before).await);
     app.login("ann@example.com")
         .await
         .expect(StatusCode::UNAUTHORIZED);
@@ -197,6 +216,43 @@ async fn a_hundred_guesses_at_once_are_five() {
 }
 
 #[tokio::test]
+async fn beyond_the_queue_of_hashes_the_edge_is_overloaded_for_everybody_alike() {
+    let app = TestApp::with(|settings| {
+        settings.passwords = PasswordSettings {
+            concurrency: 1,
+            queue: 1,
+            ..PasswordSettings::default()
+        };
+    })
+    .await;
+    app.user("ann@example.com").await;
+    let sign_in = async |n: usize| {
+        let who = ["ann@example.com", "nobody@example.com"][n % 2];
+        app.login_with(who, "not the password").await
+    };
+    let answers = join_all((0..20).map(sign_in)).await;
+    for who in 0..2 {
+        let of_one = answers.iter().skip(who).step_by(2);
+        let refused: Vec<_> = of_one
+            .filter(|answer| answer.status != StatusCode::UNAUTHORIZED)
+            .collect();
+        assert!(!refused.is_empty(), "{who}: one hash at a time");
+        for answer in refused {
+            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.code(), "overloaded");
+            assert!(answer.header("retry-after").is_some());
+        }
+    }
+    let hashed = answers
+        .iter()
+        .filter(|answer| answer.status == StatusCode::UNAUTHORIZED);
+    assert!(hashed.count() >= 2, "one runs and one waits");
+    // And then it isn't any more.
+    app.advance(TimeDelta::hours(1));
+    app.login("ann@example.com").await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
 async fn ones_own_phone_number_is_no_password_however_it_is_written() {
     let app = TestApp::start().await;
     let worker = app.worker().await;
@@ -232,41 +288,4 @@ async fn the_longest_password_may_come_taken_apart() {
     app.login_with("ann@example.com", &password)
         .await
         .expect(StatusCode::OK);
-}
-
-#[tokio::test]
-async fn beyond_the_queue_of_hashes_the_edge_is_overloaded_for_everybody_alike() {
-    let app = TestApp::with(|settings| {
-        settings.passwords = PasswordSettings {
-            concurrency: 1,
-            queue: 1,
-            ..PasswordSettings::default()
-        };
-    })
-    .await;
-    app.user("ann@example.com").await;
-    let sign_in = async |n: usize| {
-        let who = ["ann@example.com", "nobody@example.com"][n % 2];
-        app.login_with(who, "not the password").await
-    };
-    let answers = join_all((0..20).map(sign_in)).await;
-    for who in 0..2 {
-        let of_one = answers.iter().skip(who).step_by(2);
-        let refused: Vec<_> = of_one
-            .filter(|answer| answer.status != StatusCode::UNAUTHORIZED)
-            .collect();
-        assert!(!refused.is_empty(), "{who}: one hash at a time");
-        for answer in refused {
-            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-            assert_eq!(answer.code(), "overloaded");
-            assert!(answer.header("retry-after").is_some());
-        }
-    }
-    let hashed = answers
-        .iter()
-        .filter(|answer| answer.status == StatusCode::UNAUTHORIZED);
-    assert!(hashed.count() >= 2, "one runs and one waits");
-    // And then it isn't any more.
-    app.advance(TimeDelta::hours(1));
-    app.login("ann@example.com").await.expect(StatusCode::OK);
 }

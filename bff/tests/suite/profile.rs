@@ -119,9 +119,7 @@ async fn a_name_in_other_letters_is_the_same_name() {
 
 /// Asks for a code for an address and adds it.
 async fn add(app: &TestApp, worker: &TestWorker, tokens: &Tokens, identifier: &str) -> Answer {
-    let body = json!({ "identifier": identifier, "purpose": "add_identifier" });
-    let path = "/v1/auth/verify-code";
-    app.post(path, Some(&tokens.access), &body)
+    app.ask(identifier, "add_identifier", Some(&tokens.access))
         .await
         .expect(StatusCode::ACCEPTED);
     let code = worker.code_for(identifier).await;
@@ -212,8 +210,7 @@ async fn addresses_change_only_soon_after_a_proof() {
     let worker = app.worker().await;
     let tokens = app.signed_in("ann@example.com").await;
     app.advance(TimeDelta::seconds(601));
-    let body = json!({ "refresh_token": tokens.refresh });
-    let tokens = app.post("/v1/auth/refresh", None, &body).await.tokens();
+    let tokens = app.refresh(&tokens.refresh).await.tokens();
     for answer in [
         remove(&app, &tokens, "email").await,
         add_with(&app, &tokens, "bob@example.com", "123456").await,
@@ -222,7 +219,7 @@ async fn addresses_change_only_soon_after_a_proof() {
         assert_eq!(answer.code(), "step_up_required");
     }
     let proof = json!({ "password": PASSWORD });
-    app.post("/v1/auth/step-up", Some(&tokens.access), &proof)
+    app.step_up(&tokens, &proof)
         .await
         .expect(StatusCode::NO_CONTENT);
     add(&app, &worker, &tokens, "ann.lee@example.com")
@@ -267,10 +264,7 @@ async fn an_address_that_only_looks_like_one_is_no_other(#[case] identifier: &st
 #[tokio::test]
 async fn spellings_of_one_address_share_one_budget() {
     let app = TestApp::start().await;
-    let ask = async |identifier: &str| {
-        let body = json!({ "identifier": identifier, "purpose": "registration" });
-        app.post("/v1/auth/verify-code", None, &body).await.status
-    };
+    let ask = async |identifier: &str| app.ask(identifier, "registration", None).await.status;
     assert_eq!(ask("ann@bücher.example").await, StatusCode::ACCEPTED);
     for same in [
         "ANN@xn--bcher-kva.example",

@@ -4,15 +4,10 @@ use futures::future::join_all;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, PASSWORD, TestApp};
+use crate::helpers::{PASSWORD, TestApp};
 
 fn registration(identifier: &str, code: &str) -> Value {
     json!({ "identifier": identifier, "code": code, "password": PASSWORD, "full_name": "Ann Lee" })
-}
-
-async fn register(app: &TestApp, identifier: &str, code: &str) -> Answer {
-    app.post("/v1/auth/register", None, &registration(identifier, code))
-        .await
 }
 
 #[tokio::test]
@@ -43,7 +38,7 @@ async fn a_code_comes_by_mail_and_registers_its_owner() {
     for identifier in ["ann_lee", "ANN@EXAMPLE.COM"] {
         app.login(identifier).await.expect(StatusCode::OK);
     }
-    register(&app, "ann@example.com", &code)
+    app.register("ann@example.com", &code)
         .await
         .expect(StatusCode::UNPROCESSABLE_ENTITY);
 }
@@ -56,7 +51,8 @@ async fn a_code_comes_by_sms_too() {
         .await
         .expect(StatusCode::ACCEPTED);
     let code = worker.code_for("+14155552671").await;
-    let answer = register(&app, "+1 415 555 2671", &code)
+    let answer = app
+        .register("+1 415 555 2671", &code)
         .await
         .expect(StatusCode::CREATED);
     assert_eq!(answer.json()["user"]["phone"], "+14155552671");
@@ -70,7 +66,7 @@ async fn one_code_in_fifty_requests_at_once_registers_one_user() {
         .await
         .expect(StatusCode::ACCEPTED);
     let code = worker.code_for("ann@example.com").await;
-    let answers = join_all((0..50).map(|_| register(&app, "ann@example.com", &code))).await;
+    let answers = join_all((0..50).map(|_| app.register("ann@example.com", &code))).await;
     let made = answers
         .iter()
         .filter(|answer| answer.status == StatusCode::CREATED)
@@ -109,7 +105,7 @@ async fn a_refused_password_or_name_leaves_the_code_good() {
             answer.json()
         );
     }
-    register(&app, "bob@example.com", &code)
+    app.register("bob@example.com", &code)
         .await
         .expect(StatusCode::CREATED);
 }

@@ -2,27 +2,19 @@
 
 use chrono::TimeDelta;
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::helpers::{Answer, PASSWORD, TestApp, Tokens};
-
-async fn step_up(app: &TestApp, tokens: &Tokens, body: Value) -> Answer {
-    app.post("/v1/auth/step-up", Some(&tokens.access), &body)
-        .await
-}
 
 /// Ten minutes and a moment later, with a token that is good again.
 async fn later(app: &TestApp, tokens: &Tokens) -> Tokens {
     app.advance(TimeDelta::seconds(601));
-    let body = json!({ "refresh_token": tokens.refresh });
-    let answer = app.post("/v1/auth/refresh", None, &body).await;
+    let answer = app.refresh(&tokens.refresh).await;
     answer.expect(StatusCode::OK).tokens()
 }
 
 async fn ask(app: &TestApp, tokens: &Tokens, identifier: &str) -> Answer {
-    let body = json!({ "identifier": identifier, "purpose": "step_up" });
-    app.post("/v1/auth/verify-code", Some(&tokens.access), &body)
-        .await
+    app.ask(identifier, "step_up", Some(&tokens.access)).await
 }
 
 #[tokio::test]
@@ -34,7 +26,7 @@ async fn exactly_one_proof_is_wanted() {
         json!({ "password": PASSWORD, "code": "123456" }),
         json!({ "password": null }),
     ] {
-        let answer = step_up(&app, &tokens, body).await;
+        let answer = app.step_up(&tokens, &body).await;
         let answer = answer.expect(StatusCode::BAD_REQUEST);
         assert_eq!(answer.pointers(), ["/password", "/code"]);
     }
@@ -54,10 +46,10 @@ async fn a_code_proves_its_owner_once() {
         .expect(StatusCode::ACCEPTED);
     let code = worker.code_for("ann@example.com").await;
     let proof = json!({ "code": code });
-    step_up(&app, &tokens, proof.clone())
+    app.step_up(&tokens, &proof.clone())
         .await
         .expect(StatusCode::NO_CONTENT);
-    let again = step_up(&app, &tokens, proof).await;
+    let again = app.step_up(&tokens, &proof).await;
     let again = again.expect(StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(again.code(), "invalid_code");
 }
@@ -83,14 +75,12 @@ async fn a_code_goes_to_ones_own_addresses_alone() {
 async fn codes_for_someone_signed_in_are_not_for_others() {
     let app = TestApp::start().await;
     for purpose in ["step_up", "add_identifier"] {
-        let body = json!({ "identifier": "ann@example.com", "purpose": purpose });
-        app.post("/v1/auth/verify-code", None, &body)
+        app.ask("ann@example.com", purpose, None)
             .await
             .expect(StatusCode::UNAUTHORIZED);
     }
     // Has a call of its own.
-    let body = json!({ "identifier": "ann@example.com", "purpose": "reset_password" });
-    let answer = app.post("/v1/auth/verify-code", None, &body).await;
+    let answer = app.ask("ann@example.com", "reset_password", None).await;
     let answer = answer.expect(StatusCode::BAD_REQUEST);
     assert_eq!(answer.pointers(), ["/purpose"]);
 }
@@ -100,12 +90,11 @@ async fn a_code_for_one_purpose_is_worth_nothing_for_another() {
     let app = TestApp::start().await;
     let worker = app.worker().await;
     let tokens = app.signed_in("ann@example.com").await;
-    let body = json!({ "identifier": "ann@example.com", "purpose": "registration" });
-    app.post("/v1/auth/verify-code", None, &body)
+    app.ask("ann@example.com", "registration", None)
         .await
         .expect(StatusCode::ACCEPTED);
     let code = worker.code_for("ann@example.com").await;
-    let answer = step_up(&app, &tokens, json!({ "code": code })).await;
+    let answer = app.step_up(&tokens, &json!({ "code": code })).await;
     answer.expect(StatusCode::UNPROCESSABLE_ENTITY);
 }
 
@@ -114,12 +103,14 @@ async fn a_stolen_session_guesses_no_password() {
     let app = TestApp::start().await;
     let tokens = app.signed_in("ann@example.com").await;
     for _ in 0..5 {
-        let wrong = step_up(&app, &tokens, json!({ "password": "not the password" })).await;
+        let wrong = app
+            .step_up(&tokens, &json!({ "password": "not the password" }))
+            .await;
         let wrong = wrong.expect(StatusCode::UNAUTHORIZED);
         assert_eq!(wrong.code(), "invalid_credentials");
     }
     let right = json!({ "password": PASSWORD });
-    step_up(&app, &tokens, right.clone())
+    app.step_up(&tokens, &right.clone())
         .await
         .expect(StatusCode::UNAUTHORIZED);
     // The failures count at sign-in too.
@@ -127,7 +118,7 @@ async fn a_stolen_session_guesses_no_password() {
         .await
         .expect(StatusCode::UNAUTHORIZED);
     app.advance(TimeDelta::milliseconds(1_100));
-    step_up(&app, &tokens, right)
+    app.step_up(&tokens, &right)
         .await
         .expect(StatusCode::NO_CONTENT);
 }
@@ -142,11 +133,12 @@ async fn an_ended_session_stays_ended_whatever_is_proved() {
         .await
         .expect(StatusCode::NO_CONTENT);
     for replica in [&app, &other] {
-        let answer = step_up(replica, &tokens, json!({ "password": PASSWORD })).await;
+        let answer = replica
+            .step_up(&tokens, &json!({ "password": PASSWORD }))
+            .await;
         answer.expect(StatusCode::UNAUTHORIZED);
     }
-    let body = json!({ "refresh_token": tokens.refresh });
-    app.post("/v1/auth/refresh", None, &body)
+    app.refresh(&tokens.refresh)
         .await
         .expect(StatusCode::UNAUTHORIZED);
 }

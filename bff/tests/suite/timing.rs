@@ -141,8 +141,7 @@ async fn failures_are_counted_alike_for_an_unknown_user() {
     for (failures, then_ms) in [(7, 1_100), (3, 2_100), (3, 0)] {
         for _ in 0..failures {
             for who in ["ann@example.com", "bob@example.com"] {
-                let body = json!({ "identifier": who, "password": "not the password" });
-                let answer = app.post("/v1/auth/login", None, &body).await;
+                let answer = app.login_with(who, "not the password").await;
                 answer.expect(StatusCode::UNAUTHORIZED);
             }
         }

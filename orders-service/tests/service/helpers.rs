@@ -1,11 +1,14 @@
 //! The service under test: in this process, on port 0, with a database and a
 //! signing key of its own.
 
+mod refusals;
+
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use migrator::Store;
 use orders_service::config::Settings;
+pub use platform::testing::eventually;
 use platform::{
     clock::{Clock, SystemClock},
     config::{Millis, Secret},
@@ -18,6 +21,7 @@ use proto::orders::v1::{
     catalog_service_client::CatalogServiceClient, order_service_client::OrderServiceClient,
     privacy_service_client::PrivacyServiceClient,
 };
+pub use refusals::{assert_refused, invalid_fields};
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -26,7 +30,6 @@ use tonic::{
     service::{Interceptor, interceptor::InterceptedService},
     transport::{Channel, Endpoint},
 };
-use tonic_types::{ErrorDetails, StatusExt as _};
 use uuid::Uuid;
 
 /// How long a test waits for something that should come at once.
@@ -253,18 +256,6 @@ pub fn missing_item() -> proto::orders::v1::GetItemRequest {
     }
 }
 
-/// Waits until `condition` holds.
-pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(CAP, waiting)
-        .await
-        .unwrap_or_else(|_| panic!("never: {what}"));
-}
-
 /// Waits until a statement waits for a lock in the database of `sql`.
 pub async fn until_something_waits(sql: &mut PgConnection) {
     eventually("a statement waits for the lock", async || {
@@ -277,36 +268,4 @@ pub async fn until_something_waits(sql: &mut PgConnection) {
             == 1
     })
     .await;
-}
-
-/// What a failed call must say: a code, a reason in our domain.
-#[track_caller]
-pub fn assert_refused<T: std::fmt::Debug>(
-    answer: Result<T, Status>,
-    code: Code,
-    reason: &str,
-) -> ErrorDetails {
-    let status = answer.expect_err("the call fails");
-    let details = status.get_error_details();
-    let info = details
-        .error_info()
-        .unwrap_or_else(|| panic!("no ErrorInfo: {status:?}"));
-    assert_eq!(
-        (status.code(), info.reason.as_str()),
-        (code, reason),
-        "{status:?}"
-    );
-    assert_eq!(info.domain, "orders.portico");
-    details
-}
-
-/// The fields that a refused call names.
-#[track_caller]
-pub fn invalid_fields<T: std::fmt::Debug>(answer: Result<T, Status>) -> Vec<String> {
-    let details = assert_refused(answer, Code::InvalidArgument, "FIELD_INVALID");
-    let bad = details.bad_request().expect("the fields are named");
-    bad.field_violations
-        .iter()
-        .map(|violation| violation.field.clone())
-        .collect()
 }

@@ -12,6 +12,7 @@ mod helpers;
 mod items;
 mod messages;
 mod orders;
+mod page_tokens;
 mod paging;
 mod privacy;
 mod process;

@@ -17,7 +17,11 @@ pub use eventually::{Condition, eventually, within};
 pub use process::terminate;
 pub use server::Server;
 
-use crate::config::ServerUrl;
+use crate::{
+    config::ServerUrl,
+    nats::{Nats, Stream},
+    shutdown::Lifetime,
+};
 
 /// The shared PostgreSQL, as its superuser.
 #[must_use]
@@ -41,6 +45,20 @@ pub fn nats_url() -> ServerUrl {
 #[must_use]
 pub fn unique_name() -> String {
     format!("t{}", &uuid::Uuid::new_v4().simple().to_string()[..12])
+}
+
+/// Ends what a test started, and clears its corner of the shared NATS server.
+///
+/// # Panics
+/// When something doesn't end.
+pub async fn finish(lifetime: &Lifetime, nats: &Nats) {
+    let ended = lifetime.finish(std::time::Duration::from_secs(60)).await;
+    assert!(ended, "something didn't end");
+    for stream in Stream::ALL {
+        // One that was never made needs no deleting.
+        let name = nats.stream_name(stream);
+        let _ = nats.jetstream().delete_stream(name).await;
+    }
 }
 
 fn server_url(variable: &str) -> ServerUrl {

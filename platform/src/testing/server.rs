@@ -10,7 +10,10 @@ use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt as _, net::TcpStream};
 
-use super::process::{children, is_alive, record};
+use super::{
+    eventually,
+    process::{children, is_alive, record},
+};
 use crate::config::{ServerUrl, environment};
 
 /// The script that runs a private server; `make up` and `make test` use it too.
@@ -102,7 +105,7 @@ impl Server {
         let Some(killed) = self.kill_now() else {
             return;
         };
-        until("the server is gone", async || !killed.iter().any(is_alive)).await;
+        eventually("the server is gone", async || !killed.iter().any(is_alive)).await;
     }
 
     /// Starts the server again on its port with its directory, killing it
@@ -250,17 +253,6 @@ async fn says(port: u16, question: &[u8], answer: &[u8]) -> bool {
         std::io::Result::Ok(start == answer)
     };
     attempt.await.unwrap_or(false)
-}
-
-async fn until(what: &str, condition: impl AsyncFn() -> bool) {
-    let wait = async {
-        while !condition().await {
-            tokio::time::sleep(STEP).await;
-        }
-    };
-    tokio::time::timeout(LIMIT, wait)
-        .await
-        .unwrap_or_else(|_| panic!("not within {LIMIT:?}: {what}"));
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ async fn a_hung_server_accepts_and_answers_nothing_until_it_goes_on() {
         assert!(TcpStream::connect(("127.0.0.1", server.port)).await.is_ok());
         assert!(!server.answers().await);
         server.cont();
-        until("it answers again", async || server.answers().await).await;
+        eventually("it answers again", async || server.answers().await).await;
     }
 }
 
@@ -51,6 +51,6 @@ async fn nothing_is_left_of_a_dropped_server() {
     assert!(family.len() > 1);
     let directory = server.directory.path().to_owned();
     drop(server);
-    until("it is gone", async || !family.iter().any(is_alive)).await;
+    eventually("it is gone", async || !family.iter().any(is_alive)).await;
     assert!(!directory.exists());
 }

@@ -10,9 +10,10 @@ use platform::{
     consumer::{Consumer, DeadLetters, Failure},
     nats::Stream,
     shutdown::Lifetime,
+    testing::eventually,
 };
 
-use crate::support::{Bench, once, until};
+use crate::support::{Bench, once};
 
 #[tokio::test]
 async fn a_message_whose_handler_fails_is_tried_again_until_it_succeeds() {
@@ -30,7 +31,7 @@ async fn a_message_whose_handler_fails_is_tried_again_until_it_succeeds() {
         }
     });
     bench.append_many(5).await;
-    until("all were handled", async || bench.effects().await == 5).await;
+    eventually("all were handled", async || bench.effects().await == 5).await;
     assert!(bench.messages(Stream::Dead).await.is_empty());
     bench.finish().await;
 }
@@ -55,7 +56,7 @@ async fn a_long_handler_keeps_its_message() {
         }
     });
     bench.append_many(1).await;
-    until("it was handled", async || bench.effects().await == 1).await;
+    eventually("it was handled", async || bench.effects().await == 1).await;
     assert_eq!(started.load(Ordering::SeqCst), 1);
     bench.finish().await;
 }
@@ -71,7 +72,7 @@ async fn a_handler_that_never_ends_is_stopped_and_given_up() {
     bench.start(consumer, |_| std::future::pending());
     bench.append_many(1).await;
     let letters = DeadLetters::new(bench.nats.clone());
-    until("it is a dead letter", async || {
+    eventually("it is a dead letter", async || {
         letters.list(10).await.unwrap().len() == 1
     })
     .await;
@@ -102,7 +103,7 @@ async fn a_message_that_kills_every_process_ends_as_a_dead_letter() {
                 consumer.run(&Lifetime::new(), handler).await;
             }
         });
-        until("the handler runs", async || {
+        eventually("the handler runs", async || {
             started.load(Ordering::SeqCst) == 1
         })
         .await;
@@ -110,7 +111,7 @@ async fn a_message_that_kills_every_process_ends_as_a_dead_letter() {
     }
     bench.start(consumer, |_| async { panic!("it was tried twice already") });
     let letters = DeadLetters::new(bench.nats.clone());
-    until("it is a dead letter", async || {
+    eventually("it is a dead letter", async || {
         letters.list(10).await.unwrap().len() == 1
     })
     .await;
@@ -139,7 +140,7 @@ async fn no_more_messages_are_handled_at_once_than_allowed() {
         }
     });
     bench.append_many(60).await;
-    until("all were handled", async || bench.effects().await == 60).await;
+    eventually("all were handled", async || bench.effects().await == 60).await;
     let most = most.load(Ordering::SeqCst);
     assert!((2..=3).contains(&most), "{most}");
     bench.finish().await;

@@ -4,8 +4,9 @@ use std::sync::{
 };
 
 use platform::consumer::{DeadLetters, Failure};
+use platform::testing::eventually;
 
-use crate::support::{Bench, SUBJECT, once, until};
+use crate::support::{Bench, SUBJECT, once};
 
 #[tokio::test]
 async fn a_message_that_keeps_failing_becomes_a_dead_letter_that_can_be_replayed() {
@@ -25,7 +26,7 @@ async fn a_message_that_keeps_failing_becomes_a_dead_letter_that_can_be_replayed
     let user = platform::clock::Clock::new_id(&bench.clock);
     let event = bench.append(user, 1).await;
     let letters = DeadLetters::new(bench.nats.clone());
-    until("it is a dead letter", async || {
+    eventually("it is a dead letter", async || {
         letters.list(10).await.unwrap().len() == 1
     })
     .await;
@@ -42,7 +43,7 @@ async fn a_message_that_keeps_failing_becomes_a_dead_letter_that_can_be_replayed
     broken.store(false, Ordering::SeqCst);
     let replayed = letters.replay(letter.sequence).await.unwrap();
     assert_eq!(replayed.as_ref(), Some(letter));
-    until("it had its effect", async || bench.effects().await == 1).await;
+    eventually("it had its effect", async || bench.effects().await == 1).await;
     assert!(letters.list(10).await.unwrap().is_empty());
     assert_eq!(letters.replay(letter.sequence).await.unwrap(), None);
     bench.finish().await;
@@ -57,7 +58,7 @@ async fn a_message_that_can_never_be_handled_is_not_tried_again() {
     });
     bench.append_many(2).await;
     let letters = DeadLetters::new(bench.nats.clone());
-    until("both are dead letters", async || {
+    eventually("both are dead letters", async || {
         letters.list(10).await.unwrap().len() == 2
     })
     .await;
@@ -83,7 +84,7 @@ async fn a_message_without_an_event_id_is_a_dead_letter() {
         .unwrap();
     published.await.unwrap();
     let letters = DeadLetters::new(bench.nats.clone());
-    until("it is a dead letter", async || {
+    eventually("it is a dead letter", async || {
         letters.list(10).await.unwrap().len() == 1
     })
     .await;

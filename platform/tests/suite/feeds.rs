@@ -3,11 +3,11 @@ use std::sync::{Arc, Mutex};
 use platform::{
     consumer::{Feed, Signal},
     nats::Stream,
-    testing::Server,
+    testing::{Server, eventually},
 };
 use uuid::Uuid;
 
-use crate::support::{Bench, SUBJECT, settings, until};
+use crate::support::{Bench, SUBJECT, settings};
 
 /// What a feed told: an event's id, or `None` for a reset.
 type Heard = Arc<Mutex<Vec<Option<Uuid>>>>;
@@ -46,7 +46,7 @@ async fn every_process_hears_of_every_event() {
             "evt.accounts.session.>",
         ),
     );
-    until("all follow", async || {
+    eventually("all follow", async || {
         feeds
             .iter()
             .chain([&other])
@@ -59,7 +59,7 @@ async fn every_process_hears_of_every_event() {
         expected.push(Some(bench.append(user, version).await.id));
     }
     for heard in &feeds {
-        until("it heard everything", async || {
+        eventually("it heard everything", async || {
             heard.lock().unwrap().len() == 21
         })
         .await;
@@ -79,10 +79,10 @@ async fn a_lost_connection_resets_and_later_events_are_heard() {
     let bench = Bench::with(settings(server.url())).await;
     bench.start_relay();
     let heard = follow(&bench, Feed::new(bench.nats.clone(), Stream::Accounts));
-    until("it follows", async || heard.lock().unwrap().len() == 1).await;
+    eventually("it follows", async || heard.lock().unwrap().len() == 1).await;
     for round in 1..=2 {
         server.restart().await;
-        until("it starts anew", async || {
+        eventually("it starts anew", async || {
             heard
                 .lock()
                 .unwrap()
@@ -93,7 +93,7 @@ async fn a_lost_connection_resets_and_later_events_are_heard() {
         })
         .await;
         let id = bench.append(Uuid::from_u128(1), 1).await.id;
-        until("a later event is heard", async || {
+        eventually("a later event is heard", async || {
             heard.lock().unwrap().contains(&Some(id))
         })
         .await;
@@ -107,15 +107,15 @@ async fn a_server_that_hung_resets_too() {
     let bench = Bench::with(settings(server.url())).await;
     bench.start_relay();
     let heard = follow(&bench, Feed::new(bench.nats.clone(), Stream::Accounts));
-    until("it follows", async || heard.lock().unwrap().len() == 1).await;
+    eventually("it follows", async || heard.lock().unwrap().len() == 1).await;
     server.stop();
     bench.append(Uuid::from_u128(1), 1).await;
-    until("its silence is noticed", async || {
+    eventually("its silence is noticed", async || {
         bench.nats.check().is_err()
     })
     .await;
     server.cont();
-    until("it starts anew", async || {
+    eventually("it starts anew", async || {
         heard
             .lock()
             .unwrap()

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use platform::testing::{Server, postgres_url};
+use platform::testing::{Server, eventually, postgres_url};
 use sqlx::PgPool;
 
-use crate::support::{Bench, create_tables, settings, until};
+use crate::support::{Bench, create_tables, settings};
 
 #[tokio::test]
 async fn nothing_is_lost_or_done_twice_while_nats_is_absent_at_start_and_dies_midway() {
@@ -16,7 +16,7 @@ async fn nothing_is_lost_or_done_twice_while_nats_is_absent_at_start_and_dies_mi
     assert_eq!(bench.unpublished().await, 50);
 
     server.restart().await;
-    until("everything that waited had its effect", async || {
+    eventually("everything that waited had its effect", async || {
         bench.effects().await == 50
     })
     .await;
@@ -27,12 +27,12 @@ async fn nothing_is_lost_or_done_twice_while_nats_is_absent_at_start_and_dies_mi
         bench.append_many(50).await;
         server.restart().await;
         let all = 50 + round * 100;
-        until("everything had its effect", async || {
+        eventually("everything had its effect", async || {
             bench.effects().await == all
         })
         .await;
     }
-    until("all is marked", async || bench.unpublished().await == 0).await;
+    eventually("all is marked", async || bench.unpublished().await == 0).await;
     assert_eq!(
         bench
             .count("SELECT count(DISTINCT event_id) FROM effects")
@@ -49,14 +49,14 @@ async fn a_hung_nats_holds_neither_connections_nor_locks_for_long() {
     bench.start_relay();
     bench.start_effects();
     bench.append_many(1).await;
-    until("events flow", async || bench.effects().await == 1).await;
+    eventually("events flow", async || bench.effects().await == 1).await;
     server.stop();
     bench.append_many(20).await;
     // The claim ends with the wait for the acknowledgement, which is bounded.
-    until("the rows are claimed", async || locked(&bench).await > 0).await;
-    until("and free again", async || locked(&bench).await == 0).await;
+    eventually("the rows are claimed", async || locked(&bench).await > 0).await;
+    eventually("and free again", async || locked(&bench).await == 0).await;
     server.cont();
-    until("events flow again", async || bench.effects().await == 21).await;
+    eventually("events flow again", async || bench.effects().await == 21).await;
     bench.finish().await;
 }
 
@@ -80,14 +80,14 @@ async fn the_relay_and_consumers_outlive_a_crash_of_postgres() {
     bench.start_relay();
     bench.start_effects();
     bench.append_many(10).await;
-    until("events flow", async || bench.effects().await == 10).await;
+    eventually("events flow", async || bench.effects().await == 10).await;
     postgres.restart().await;
-    until("the pool heals", async || {
+    eventually("the pool heals", async || {
         sqlx::query("SELECT 1").execute(&bench.pool).await.is_ok()
     })
     .await;
     bench.append_many(10).await;
-    until("events flow again", async || bench.effects().await == 20).await;
+    eventually("events flow again", async || bench.effects().await == 20).await;
     bench.finish().await;
 }
 

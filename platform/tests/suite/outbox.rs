@@ -5,11 +5,12 @@ use platform::{
     clock::Clock as _,
     nats::Stream,
     outbox::{self, NewEvent},
+    testing::eventually,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Bench, SUBJECT, corner, until};
+use crate::support::{Bench, SUBJECT, corner};
 
 #[tokio::test]
 async fn an_event_leaves_as_a_cloudevent_as_soon_as_its_work_is_committed() {
@@ -22,7 +23,7 @@ async fn an_event_leaves_as_a_cloudevent_as_soon_as_its_work_is_committed() {
     outbox::append(&mut *work, &event).await.unwrap();
     work.commit().await.unwrap();
 
-    until("the event is published", async || {
+    eventually("the event is published", async || {
         bench.unpublished().await == 0
     })
     .await;
@@ -61,7 +62,7 @@ async fn work_that_is_rolled_back_tells_nobody() {
     outbox::append(&mut *work, &lost).await.unwrap();
     work.rollback().await.unwrap();
     let kept = bench.append(user, 1).await;
-    until("the later event is published", async || {
+    eventually("the later event is published", async || {
         bench
             .count("SELECT count(*) FROM outbox WHERE published_at IS NOT NULL")
             .await
@@ -94,7 +95,7 @@ async fn two_relays_share_the_work_and_keep_the_order_of_each_aggregate() {
             bench.append(*user, version).await;
         }
     }
-    until("everything is published", async || {
+    eventually("everything is published", async || {
         bench.unpublished().await == 0
     })
     .await;
@@ -133,7 +134,7 @@ async fn an_event_that_was_published_but_not_marked_has_its_effect_once() {
     bench.start_effects();
     bench.start_relay();
     bench.append_many(3).await;
-    until("the same events were published again", async || {
+    eventually("the same events were published again", async || {
         let name = bench.nats.stream_name(Stream::Accounts);
         match bench.nats.jetstream().get_stream(name).await {
             Ok(stream) => stream.cached_info().state.messages >= 9,
@@ -145,11 +146,11 @@ async fn an_event_that_was_published_but_not_marked_has_its_effect_once() {
         .execute(&bench.pool)
         .await
         .unwrap();
-    until("the rows are marked", async || {
+    eventually("the rows are marked", async || {
         bench.unpublished().await == 0
     })
     .await;
-    until("every delivery was handled", async || {
+    eventually("every delivery was handled", async || {
         let name = bench.nats.stream_name(Stream::Accounts);
         let stream = bench.nats.jetstream().get_stream(name).await.unwrap();
         let info = stream.consumer_info("test").await.unwrap();
@@ -165,7 +166,7 @@ async fn published_events_are_swept_after_a_day_and_unpublished_ones_never() {
     let bench = Bench::new().await;
     bench.start_relay();
     bench.append_many(3).await;
-    until("they are published", async || {
+    eventually("they are published", async || {
         bench.unpublished().await == 0
     })
     .await;
@@ -180,7 +181,7 @@ async fn published_events_are_swept_after_a_day_and_unpublished_ones_never() {
     bench.clock.advance(TimeDelta::hours(25));
     // A relay sweeps when it starts.
     bench.start_relay();
-    until("only the unpublished one is left", async || {
+    eventually("only the unpublished one is left", async || {
         bench.count("SELECT count(*) FROM outbox").await == 1
     })
     .await;

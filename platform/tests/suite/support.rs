@@ -16,7 +16,7 @@ use platform::{
     outbox::{self, NewEvent, Relay},
     postgres::PostgresSettings,
     shutdown::Lifetime,
-    testing::{Database, ManualClock, nats_url, unique_name},
+    testing::{Database, ManualClock, finish, nats_url, unique_name},
 };
 use serde_json::json;
 use sqlx::PgPool;
@@ -33,9 +33,6 @@ pub const EFFECTS: &str = "CREATE TABLE effects (event_id uuid NOT NULL)";
 
 /// The subject of every event here.
 pub const SUBJECT: &str = "evt.accounts.user.updated.v1";
-
-/// A condition that isn't met by then isn't going to be.
-const CAP: Duration = Duration::from_secs(60);
 
 pub struct Bench {
     pub pool: PgPool,
@@ -168,16 +165,7 @@ impl Bench {
 
     /// Ends what was started and clears the corner.
     pub async fn finish(self) {
-        assert!(self.lifetime.finish(CAP).await, "something didn't end");
-        for stream in [
-            Stream::Accounts,
-            Stream::Orders,
-            Stream::Notify,
-            Stream::Dead,
-        ] {
-            let name = self.nats.stream_name(stream);
-            let _ = self.nats.jetstream().delete_stream(name).await;
-        }
+        finish(&self.lifetime, &self.nats).await;
     }
 }
 
@@ -214,16 +202,4 @@ pub async fn create_tables(pool: &PgPool) {
     sqlx::raw_sql(MESSAGING).execute(pool).await.unwrap();
     sqlx::raw_sql(EFFECTS).execute(pool).await.unwrap();
     pool.close().await;
-}
-
-/// Waits until a condition is met.
-pub async fn until(what: &str, condition: impl AsyncFn() -> bool) {
-    let wait = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(CAP, wait)
-        .await
-        .unwrap_or_else(|_| panic!("it never came: {what}"));
 }

@@ -2,7 +2,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Person, events, get, is_alive, patch, person, sign_out};
+use super::{Person, events, get, patch, person, sign_out};
 use crate::helpers::{Answer, BOUND, TestApp, eventually, within};
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn support_reads_and_administrators_change() {
         let refused = sign_out(&app, below, other.id).await;
         refused.expect(StatusCode::FORBIDDEN);
     }
-    assert!(is_alive(&app, &other.tokens).await);
+    assert!(app.is_alive(&other.tokens).await);
     let changed = patch(&app, &admin, other.id, json!({ "status": "blocked" })).await;
     assert_eq!(changed.expect(StatusCode::OK).json()["status"], "blocked");
 }
@@ -45,7 +45,7 @@ async fn nobody_changes_themselves_or_someone_of_their_rank() {
             .await
             .expect(StatusCode::FORBIDDEN);
     }
-    assert!(is_alive(&app, &admin.tokens).await && is_alive(&app, &peer.tokens).await);
+    assert!(app.is_alive(&admin.tokens).await && app.is_alive(&peer.tokens).await);
     for nobody in [Uuid::nil(), Uuid::max()] {
         let refused = patch(&app, &admin, nobody, json!({ "role": "support" })).await;
         refused.expect(StatusCode::NOT_FOUND);
@@ -72,7 +72,7 @@ async fn a_change_of_role_counts_from_the_next_request_and_elsewhere_within_a_se
 
     let changed = patch(&app, &admin, sue.id, json!({ "role": "customer" })).await;
     assert_eq!(changed.expect(StatusCode::OK).json()["role"], "customer");
-    assert!(!is_alive(&app, &sue.tokens).await);
+    assert!(!app.is_alive(&sue.tokens).await);
     within(BOUND, "the other replica knows", async || {
         let token = get(&other, &sue, "/v1/admin/users").await.status;
         let cookie = list().await.status;
@@ -97,13 +97,12 @@ async fn who_is_blocked_is_out_until_let_in_again() {
     let app = TestApp::start().await;
     let admin = person(&app, "ada", "admin").await;
     let bob = person(&app, "bob", "customer").await;
-    let wrong = json!({ "identifier": "bob@example.com", "password": "something else" });
-    let wrong = app.post("/v1/auth/login", None, &wrong).await;
+    let wrong = app.login_with("bob@example.com", "something else").await;
 
     patch(&app, &admin, bob.id, json!({ "status": "blocked" }))
         .await
         .expect(StatusCode::OK);
-    assert!(!is_alive(&app, &bob.tokens).await);
+    assert!(!app.is_alive(&bob.tokens).await);
     let refused = app.login("bob@example.com").await;
     assert_eq!(refused.status, wrong.status);
     assert_eq!(refused.code(), wrong.code());
@@ -112,8 +111,8 @@ async fn who_is_blocked_is_out_until_let_in_again() {
         .await
         .expect(StatusCode::OK);
     let back = app.login("bob@example.com").await.expect(StatusCode::OK);
-    assert!(is_alive(&app, &back.tokens()).await);
-    assert!(!is_alive(&app, &bob.tokens).await, "what ended stays so");
+    assert!(app.is_alive(&back.tokens()).await);
+    assert!(!app.is_alive(&bob.tokens).await, "what ended stays so");
     let trail = events(&app, &admin, bob.id).await;
     let changes = trail.iter().filter(|event| *event == "user.status_changed");
     assert_eq!(changes.count(), 2);
@@ -134,13 +133,13 @@ async fn signing_someone_out_ends_all_their_sessions_and_no_more() {
         .await
         .expect(StatusCode::NO_CONTENT);
     for tokens in [&bob.tokens, &phone] {
-        assert!(!is_alive(&app, tokens).await);
+        assert!(!app.is_alive(tokens).await);
         within(BOUND, "the other replica knows", async || {
-            !is_alive(&other, tokens).await
+            !other.is_alive(tokens).await
         })
         .await;
     }
-    assert!(is_alive(&app, &admin.tokens).await);
+    assert!(app.is_alive(&admin.tokens).await);
     app.login("bob@example.com").await.expect(StatusCode::OK);
     let trail = events(&app, &admin, bob.id).await;
     assert!(trail.contains(&"session.all_ended_by_admin".to_owned()));
@@ -183,7 +182,7 @@ async fn while_redis_is_away_nothing_is_changed_halfway() {
     })
     .await;
     assert_eq!(shown.json()["status"], "active");
-    assert!(is_alive(&app, &bob.tokens).await);
+    assert!(app.is_alive(&bob.tokens).await);
 }
 
 #[tokio::test]
@@ -206,5 +205,5 @@ async fn what_is_no_change_is_refused_or_changes_nothing() {
         let shown = patch(&app, &admin, bob.id, same).await;
         shown.expect(StatusCode::OK);
     }
-    assert!(is_alive(&app, &bob.tokens).await);
+    assert!(app.is_alive(&bob.tokens).await);
 }

@@ -45,10 +45,6 @@ async fn get(app: &TestApp, by: &Person, path: &str) -> Answer {
     app.get(path, Some(&by.tokens.access)).await
 }
 
-async fn is_alive(app: &TestApp, tokens: &Tokens) -> bool {
-    app.get("/v1/me", Some(&tokens.access)).await.status == StatusCode::OK
-}
-
 async fn events(app: &TestApp, by: &Person, user: Uuid) -> Vec<String> {
     let path = format!("/v1/admin/audit?user_id={user}");
     let lines = get(app, by, &path).await.expect(StatusCode::OK).json();

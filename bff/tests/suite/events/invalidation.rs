@@ -25,7 +25,7 @@ use proto::events::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::messaging::{Messaging, until};
+use crate::{helpers::eventually, messaging::Messaging};
 
 /// Everything that was to be dropped, in order.
 type Dropped = Arc<Mutex<Vec<Invalidate>>>;
@@ -59,7 +59,7 @@ async fn every_event_drops_what_it_changed_on_every_replica() {
     let replicas = [follow(&messaging), follow(&messaging)];
     for dropped in &replicas {
         // Once for each store.
-        until("it follows", async || dropped.lock().unwrap().len() == 2).await;
+        eventually("it follows", async || dropped.lock().unwrap().len() == 2).await;
         assert_eq!(drain(dropped), [Everything, Everything]);
     }
     messaging.start_worker();
@@ -120,7 +120,7 @@ async fn every_event_drops_what_it_changed_on_every_replica() {
     .await;
 
     for dropped in &replicas {
-        until("everything was heard", async || {
+        eventually("everything was heard", async || {
             dropped.lock().unwrap().len() == 19
         })
         .await;
@@ -137,7 +137,7 @@ async fn every_event_drops_what_it_changed_on_every_replica() {
 async fn an_event_that_this_version_does_not_know_drops_everything() {
     let messaging = Messaging::new().await;
     let dropped = follow(&messaging);
-    until("it follows", async || dropped.lock().unwrap().len() == 2).await;
+    eventually("it follows", async || dropped.lock().unwrap().len() == 2).await;
     drain(&dropped);
     messaging.start_worker();
     for (subject, data) in [
@@ -152,7 +152,7 @@ async fn an_event_that_this_version_does_not_know_drops_everything() {
             &messaging.clock,
         );
         outbox::append(&messaging.pool, &event).await.unwrap();
-        until("it was heard", async || !dropped.lock().unwrap().is_empty()).await;
+        eventually("it was heard", async || !dropped.lock().unwrap().is_empty()).await;
         assert_eq!(drain(&dropped), [Invalidate::Everything]);
     }
     messaging.finish().await;
@@ -203,7 +203,7 @@ async fn memory_forgets_at_once_however_long_redis_takes() {
     let probe = Uuid::from_u128(1);
     for _ in 0..3 {
         fill(probe).await;
-        until("it follows", async || {
+        eventually("it follows", async || {
             change(probe).await;
             cache.peek(&key(probe)).is_none()
         })
@@ -224,7 +224,7 @@ async fn memory_forgets_at_once_however_long_redis_takes() {
     for user in &users {
         change(*user).await;
     }
-    until("all of them are forgotten", async || kept().count() == 0).await;
+    eventually("all of them are forgotten", async || kept().count() == 0).await;
     assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
     server.cont();
     messaging.finish().await;

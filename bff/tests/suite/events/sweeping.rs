@@ -1,4 +1,4 @@
-use crate::messaging::{Messaging, until};
+use crate::{helpers::eventually, messaging::Messaging};
 
 #[tokio::test]
 async fn the_audit_trail_is_kept_for_a_year() {
@@ -13,7 +13,7 @@ async fn the_audit_trail_is_kept_for_a_year() {
     .unwrap();
     messaging.start_worker();
     let old = "SELECT count(*) FROM audit_log WHERE at < now() - interval '366 days'";
-    until("what is older is gone", async || {
+    eventually("what is older is gone", async || {
         messaging.count(old).await == 0
     })
     .await;
@@ -64,7 +64,7 @@ async fn a_user_who_can_not_be_erased_holds_up_no_sweeping() {
     .await
     .unwrap();
     messaging.start_worker();
-    until("what is older is gone", async || {
+    eventually("what is older is gone", async || {
         let trail = "SELECT count(*) FROM audit_log";
         let answers = "SELECT count(*) FROM idempotency_keys";
         messaging.count(trail).await + messaging.count(answers).await == 0

@@ -2,6 +2,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::house::House;
+use crate::money::long_history;
 
 #[tokio::test]
 async fn a_copy_holds_everything_of_ones_own_and_nothing_of_others() {
@@ -9,7 +10,7 @@ async fn a_copy_holds_everything_of_ones_own_and_nothing_of_others() {
     let ann = house.person("ann").await;
     let bob = house.person("bob").await;
     let account = house.account(&ann, "4.50", "1.00").await;
-    house.entries(account, 450).await;
+    long_history(&house.app, &account.to_string(), 450).await;
     let his = house.account(&bob, "7.00", "0").await;
     let orders = [house.order(&ann).await, house.order(&bob).await];
     let identity = "INSERT INTO identities (provider, subject, user_id, email, created_at)

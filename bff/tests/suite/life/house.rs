@@ -166,29 +166,6 @@ impl House {
         id
     }
 
-    /// So many entries of one cent in an account.
-    pub async fn entries(&self, account: Uuid, count: i32) {
-        let mut sql = self.app.superuser().await;
-        sql.execute("SET session_replication_role = replica")
-            .await
-            .unwrap();
-        sqlx::query(
-            "WITH moved AS (
-                 INSERT INTO transfers (id, debit_account_id, credit_account_id, currency, minor_units,
-                                        amount, note, created_at)
-                 SELECT gen_random_uuid(), (SELECT id FROM accounts WHERE kind = 'world' AND currency = 'USD'),
-                        $1, 'USD', 2, 0.01, 'number ' || n, now() FROM generate_series(1, $2) AS n
-                 RETURNING id)
-             INSERT INTO entries (transfer_id, account_id, account_version, currency, minor_units, amount, balance_after)
-             SELECT id, $1, row_number() OVER (), 'USD', 2, 0.01, 0.01 * row_number() OVER () FROM moved",
-        )
-        .bind(account)
-        .bind(count)
-        .execute(&mut sql)
-        .await
-        .unwrap();
-    }
-
     /// An order of one copy, which waits for its payment.
     pub async fn order(&self, person: &Person) -> Uuid {
         let (id, item) = (self.app.clock.new_id(), self.app.clock.new_id());

@@ -136,23 +136,13 @@ async fn entries_are_listed_from_the_newest_back_to_the_first() {
             .expect(StatusCode::CREATED);
     }
     let path = format!("/v1/accounts/{}/entries", ann.account);
-    let (mut seen, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let page = bank
-            .app
-            .get(&format!("{path}?limit=3{cursor}"), Some(&ann.token))
-            .await
-            .expect(StatusCode::OK)
-            .json();
-        for entry in page["items"].as_array().unwrap() {
-            let amount = |name: &str| entry[name]["amount"].as_str().unwrap().to_owned();
-            seen.push((amount("amount"), amount("balance_after")));
-        }
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => break,
-        }
-    }
+    let path = format!("{path}?limit=3");
+    let entries = bank.app.pages(&path, &ann.token).await;
+    let amount = |entry: &Value, name: &str| entry[name]["amount"].as_str().unwrap().to_owned();
+    let seen: Vec<_> = entries
+        .iter()
+        .map(|entry| (amount(entry, "amount"), amount(entry, "balance_after")))
+        .collect();
     let expected = [
         ("-3.00", "4.00"),
         ("-2.00", "7.00"),
@@ -161,8 +151,10 @@ async fn entries_are_listed_from_the_newest_back_to_the_first() {
     ];
     assert_eq!(seen, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
     // A cursor of this list is none of another.
+    let first = bank.app.get(&path, Some(&ann.token)).await.json();
+    let cursor = first["next_cursor"].as_str().unwrap();
     for other in ["/v1/transfers", "/v1/accounts"] {
-        let path = format!("{other}?{}", cursor.trim_start_matches('&'));
+        let path = format!("{other}?cursor={cursor}");
         let answer = bank.app.get(&path, Some(&ann.token)).await;
         assert_eq!(
             answer.expect(StatusCode::BAD_REQUEST).pointers(),

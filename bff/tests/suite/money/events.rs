@@ -65,20 +65,14 @@ async fn the_worker_lets_holds_expire() {
 
     let bank = Bank::open().await;
     let ann = bank.person("ann", 10).await;
-    let mut db = bank.app.superuser().await;
-    let user_id = sqlx::query_scalar("SELECT user_id FROM accounts WHERE id = $1::uuid")
-        .bind(&ann.account)
-        .fetch_one(&mut db)
-        .await
-        .unwrap();
     let hold = NewHold {
         id: bank.app.clock.new_id(),
         account_id: ann.account.parse().unwrap(),
-        user_id,
+        user_id: ann.id,
         amount: Money::from_minor(100, Currency::Usd).unwrap(),
         expires_at: bank.app.clock.now() + TimeDelta::minutes(15),
     };
-    place_hold(&mut db, &hold, &bank.app.clock)
+    place_hold(&mut bank.app.superuser().await, &hold, &bank.app.clock)
         .await
         .unwrap()
         .unwrap();

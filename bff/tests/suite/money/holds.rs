@@ -18,7 +18,6 @@ use super::{Bank, Person};
 struct Till {
     bank: Bank,
     ann: Person,
-    owner: Uuid,
     pool: PgPool,
 }
 
@@ -26,26 +25,15 @@ impl Till {
     async fn new() -> Self {
         let bank = Bank::open().await;
         let ann = bank.person("ann", 10).await;
-        let mut db = bank.app.superuser().await;
-        let owner = sqlx::query_scalar("SELECT user_id FROM accounts WHERE id = $1::uuid")
-            .bind(&ann.account)
-            .fetch_one(&mut db)
-            .await
-            .unwrap();
         let pool = bank.app.settings.postgres.pool("test").unwrap();
-        Self {
-            bank,
-            ann,
-            owner,
-            pool,
-        }
+        Self { bank, ann, pool }
     }
 
     fn hold(&self, cents: i64) -> NewHold {
         NewHold {
             id: self.bank.app.clock.new_id(),
             account_id: self.ann.account.parse().unwrap(),
-            user_id: self.owner,
+            user_id: self.ann.id,
             amount: Money::from_minor(cents, Currency::Usd).unwrap(),
             expires_at: self.bank.app.clock.now() + TimeDelta::minutes(15),
         }
@@ -79,7 +67,7 @@ impl Till {
     /// clock, Ann's token is over.
     async fn account(&self) -> (String, String) {
         let id = self.ann.account.parse().unwrap();
-        let account = get(&self.pool, self.owner, id).await.unwrap();
+        let account = get(&self.pool, self.ann.id, id).await.unwrap();
         assert_eq!(account.available.plus(account.held), Ok(account.balance));
         let text = |money: Money| money.amount().to_string();
         (text(account.balance), text(account.held))

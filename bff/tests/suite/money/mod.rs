@@ -23,6 +23,7 @@ use crate::helpers::{Answer, TestApp};
 /// Someone with an account in USD.
 #[derive(Debug, Clone)]
 pub struct Person {
+    pub id: Uuid,
     pub token: String,
     pub account: String,
 }
@@ -46,13 +47,14 @@ impl Bank {
     /// A user with so many dollars.
     pub async fn person(&self, name: &str, dollars: u32) -> Person {
         let email = format!("{name}@example.com");
-        self.app.user(&email).await;
+        let user = self.app.user(&email).await;
         let tokens = self.app.login(&email).await.expect(StatusCode::OK).tokens();
         let account = self.account(&tokens.access, "USD").await;
         if dollars > 0 {
             self.deposit(&account, &usd(&format!("{dollars}.00"))).await;
         }
         Person {
+            id: id(&user).parse().unwrap(),
             token: tokens.access,
             account,
         }
@@ -98,6 +100,37 @@ impl Bank {
         let mut db = self.app.superuser().await;
         sqlx::query_scalar(query).fetch_one(&mut db).await.unwrap()
     }
+}
+
+/// Gives an account a long history, as if it had one: a cent a second in,
+/// beginning with 2020.
+pub async fn long_history(app: &TestApp, account: &str, entries: i32) {
+    let mut db = app.superuser().await;
+    let sql = "WITH made AS (
+            SELECT n, gen_random_uuid() AS id, timestamptz '2020-01-01Z' + n * interval '1 s' AS at
+            FROM generate_series(1, $2) AS n),
+        transfers AS (
+            INSERT INTO transfers
+            SELECT made.id, w.id, $1::uuid, 'USD', 2, 0.01, NULL, made.at
+            FROM made, accounts w WHERE w.kind = 'world' AND w.currency = 'USD')
+        INSERT INTO entries (transfer_id, account_id, account_version, currency, minor_units, amount, balance_after)
+        SELECT id, $1::uuid, n, 'USD', 2, 0.01, n * 0.01 FROM made";
+    sqlx::raw_sql("SET session_replication_role = replica")
+        .execute(&mut db)
+        .await
+        .unwrap();
+    sqlx::query(sql)
+        .bind(account)
+        .bind(entries)
+        .execute(&mut db)
+        .await
+        .unwrap();
+    sqlx::query("UPDATE accounts SET version = $2, balance = $2 * 0.01 WHERE id = $1::uuid")
+        .bind(account)
+        .bind(entries)
+        .execute(&mut db)
+        .await
+        .unwrap();
 }
 
 /// An admin's access token.

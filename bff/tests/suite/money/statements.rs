@@ -7,38 +7,7 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::{Bank, Person, transfer, unique};
-
-/// Gives an account a long history, as if it had one: a cent a second in,
-/// beginning with 2020.
-async fn long_history(bank: &Bank, account: &str, entries: i32) {
-    let mut db = bank.app.superuser().await;
-    let sql = "WITH made AS (
-            SELECT n, gen_random_uuid() AS id, timestamptz '2020-01-01Z' + n * interval '1 s' AS at
-            FROM generate_series(1, $2) AS n),
-        transfers AS (
-            INSERT INTO transfers
-            SELECT made.id, w.id, $1::uuid, 'USD', 2, 0.01, NULL, made.at
-            FROM made, accounts w WHERE w.kind = 'world' AND w.currency = 'USD')
-        INSERT INTO entries (transfer_id, account_id, account_version, currency, minor_units, amount, balance_after)
-        SELECT id, $1::uuid, n, 'USD', 2, 0.01, n * 0.01 FROM made";
-    sqlx::raw_sql("SET session_replication_role = replica")
-        .execute(&mut db)
-        .await
-        .unwrap();
-    sqlx::query(sql)
-        .bind(account)
-        .bind(entries)
-        .execute(&mut db)
-        .await
-        .unwrap();
-    sqlx::query("UPDATE accounts SET version = $2, balance = $2 * 0.01 WHERE id = $1::uuid")
-        .bind(account)
-        .bind(entries)
-        .execute(&mut db)
-        .await
-        .unwrap();
-}
+use super::{Bank, Person, long_history, transfer, unique};
 
 /// The one query of the program that has these words in it, as it was compiled.
 fn prepared(words: &str) -> String {
@@ -111,7 +80,7 @@ async fn a_long_statement_is_complete_and_a_time_within_it_exact() {
     let bank = Bank::open().await;
     let ann = bank.person("ann", 0).await;
     let entries = 20_003;
-    long_history(&bank, &ann.account, entries).await;
+    long_history(&bank.app, &ann.account, entries).await;
     let numbers = async |query: &str| -> Vec<i64> {
         let json = statement(&bank, &ann, query)
             .await
@@ -145,8 +114,8 @@ async fn a_long_statement_is_complete_and_a_time_within_it_exact() {
 async fn a_page_of_a_long_history_reads_no_more_than_one_of_a_short_one() {
     let bank = Bank::open().await;
     let (ann, bob) = (bank.person("ann", 0).await, bank.person("bob", 0).await);
-    long_history(&bank, &ann.account, 100).await;
-    long_history(&bank, &bob.account, 50_000).await;
+    long_history(&bank.app, &ann.account, 100).await;
+    long_history(&bank.app, &bob.account, 50_000).await;
     let mut db = bank.app.superuser().await;
     sqlx::raw_sql("ANALYZE").execute(&mut db).await.unwrap();
     let mut pages = Vec::new();

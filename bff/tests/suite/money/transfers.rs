@@ -2,7 +2,7 @@ use http::StatusCode;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{Bank, transfer, unique, usd};
+use super::{Bank, id, transfer, unique, usd};
 
 #[tokio::test]
 async fn money_moves_and_both_sides_see_it() {
@@ -71,22 +71,8 @@ async fn transfers_are_listed_newest_first_over_all_accounts() {
     let euros = bank.account(&ann.token, "EUR").await;
     bank.deposit(&euros, &json!({ "amount": "3.00", "currency": "EUR" }))
         .await;
-    let (mut ids, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let path = format!("/v1/transfers?limit=2{cursor}");
-        let page = bank.app.get(&path, Some(&ann.token)).await;
-        let page = page.expect(StatusCode::OK).json();
-        let items = page["items"].as_array().unwrap();
-        ids.extend(
-            items
-                .iter()
-                .map(|item| item["id"].as_str().unwrap().to_owned()),
-        );
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => break,
-        }
-    }
+    let transfers = bank.app.pages("/v1/transfers?limit=2", &ann.token).await;
+    let ids: Vec<_> = transfers.iter().map(id).collect();
     // Three with Bob and two deposits.
     assert_eq!(ids.len(), 5);
     assert!(ids.is_sorted_by(|newer, older| newer > older), "{ids:?}");

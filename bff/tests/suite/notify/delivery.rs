@@ -7,7 +7,10 @@ use platform::{
 };
 
 use super::smtp::Smtp;
-use crate::messaging::{Logs, Messaging, until};
+use crate::{
+    helpers::eventually,
+    messaging::{Logs, Messaging},
+};
 
 #[tokio::test]
 async fn with_nats_away_codes_wait_in_the_outbox_and_leave_once_when_it_returns() {
@@ -27,9 +30,9 @@ async fn with_nats_away_codes_wait_in_the_outbox_and_leave_once_when_it_returns(
     }
     assert_eq!(smtp.given(), 0);
     nats.restart().await;
-    until("every mail was taken", async || smtp.taken().len() == 10).await;
+    eventually("every mail was taken", async || smtp.taken().len() == 10).await;
     nats.restart().await;
-    until("all are marked", async || messaging.handled().await == 10).await;
+    eventually("all are marked", async || messaging.handled().await == 10).await;
     let mut recipients: Vec<_> = smtp.taken().into_iter().map(|mail| mail.to).collect();
     recipients.sort();
     recipients.dedup();
@@ -53,9 +56,9 @@ async fn a_job_that_is_delivered_again_is_not_sent_again() {
     messaging
         .enqueue(&messaging.code("ann@example.com", "271828"))
         .await;
-    until("it is marked", async || messaging.handled().await == 1).await;
+    eventually("it is marked", async || messaging.handled().await == 1).await;
     for round in 2..=3 {
-        until("it was published again and dealt with", async || {
+        eventually("it was published again and dealt with", async || {
             // As after a relay's crash between publishing and marking. The shortest
             // time for which repeats are recognised is longer than a relay's pause.
             let again = "UPDATE outbox SET published_at = NULL";
@@ -83,7 +86,7 @@ async fn two_workers_send_each_message_once() {
     }
     messaging.start_worker();
     messaging.start_worker();
-    until("all are marked", async || messaging.handled().await == 40).await;
+    eventually("all are marked", async || messaging.handled().await == 40).await;
     assert_eq!((smtp.taken().len(), smtp.given()), (40, 40));
     messaging.finish().await;
 }
@@ -99,11 +102,11 @@ async fn a_code_that_waited_too_long_is_not_sent_and_the_log_says_so_once() {
         .await;
     messaging.clock.advance(TimeDelta::minutes(6));
     messaging.start_worker();
-    until("it was given up", async || messaging.handled().await == 1).await;
+    eventually("it was given up", async || messaging.handled().await == 1).await;
     messaging
         .enqueue(&messaging.code("bob@example.com", "314159"))
         .await;
-    until("a later one is sent", async || smtp.taken().len() == 1).await;
+    eventually("a later one is sent", async || smtp.taken().len() == 1).await;
     assert!(smtp.taken()[0].to.contains("bob@"));
 
     let logs = logs.text();
@@ -132,7 +135,7 @@ async fn a_code_that_never_left_the_outbox_is_told_of_too() {
         .await;
     messaging.clock.advance(TimeDelta::minutes(6));
     messaging.start_worker();
-    until("it is told of", async || {
+    eventually("it is told of", async || {
         logs.text()
             .contains("a message was not sent to=\"a***@example.com\" reason=\"expired\"")
     })
@@ -149,11 +152,11 @@ async fn a_decoy_goes_all_the_way_and_is_sent_to_nobody() {
     messaging
         .enqueue(&messaging.code("nobody@example.com", "271828").decoy())
         .await;
-    until("it is marked", async || messaging.handled().await == 1).await;
+    eventually("it is marked", async || messaging.handled().await == 1).await;
     messaging
         .enqueue(&messaging.code("ann@example.com", "314159"))
         .await;
-    until("a real one is sent", async || smtp.taken().len() == 1).await;
+    eventually("a real one is sent", async || smtp.taken().len() == 1).await;
     assert!(smtp.taken()[0].to.contains("ann@"));
     assert_eq!(smtp.given(), 1);
     messaging.finish().await;
@@ -169,7 +172,7 @@ async fn neither_outbox_nor_queue_shows_code_or_address() {
         .enqueue(&messaging.code("ann.lee@example.com", "271828"))
         .await;
     messaging.start_worker();
-    until("it was tried", async || smtp.given() > 0).await;
+    eventually("it was tried", async || smtp.given() > 0).await;
     let rows: Vec<String> = sqlx::query_scalar("SELECT outbox::text FROM outbox")
         .fetch_all(&messaging.superuser)
         .await
@@ -207,7 +210,7 @@ async fn a_message_sealed_with_another_key_is_a_dead_letter_until_it_is_replayed
         .await;
     messaging.sealer = bff::notify::Sealer::new([2; 32]);
     messaging.start_worker();
-    until("it is a dead letter", async || {
+    eventually("it is a dead letter", async || {
         messaging
             .dead_letters()
             .await
@@ -228,7 +231,7 @@ async fn a_message_sealed_with_another_key_is_a_dead_letter_until_it_is_replayed
         .await
         .unwrap();
     assert_eq!(replayed, "jobs.notify.mail is back for notify\n");
-    until("it is sent", async || smtp.taken().len() == 1).await;
+    eventually("it is sent", async || smtp.taken().len() == 1).await;
     assert_eq!(messaging.dead_letters().await, "no dead letters\n");
     let again = bff::events::dead_letters::replay(&messaging.nats, 1)
         .await

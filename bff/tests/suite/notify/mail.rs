@@ -4,7 +4,10 @@ use bff::notify::{Mailer, settings::MailSettings};
 use tokio::net::TcpListener;
 
 use super::smtp::Smtp;
-use crate::messaging::{Logs, Messaging, until};
+use crate::{
+    helpers::eventually,
+    messaging::{Logs, Messaging},
+};
 
 #[tokio::test]
 async fn a_code_reaches_its_owner_by_mail() {
@@ -16,8 +19,8 @@ async fn a_code_reaches_its_owner_by_mail() {
     messaging
         .enqueue(&messaging.code("ann@example.com", "271828"))
         .await;
-    until("the mail is there", async || smtp.taken().len() == 1).await;
-    until("it is marked", async || messaging.handled().await == 1).await;
+    eventually("the mail is there", async || smtp.taken().len() == 1).await;
+    eventually("it is marked", async || messaging.handled().await == 1).await;
 
     let mail = &smtp.taken()[0];
     assert!(mail.to.contains("<ann@example.com>"), "{mail:?}");
@@ -39,7 +42,7 @@ async fn a_code_reaches_its_owner_by_mail() {
     assert!(header("Content-Type").starts_with("multipart/alternative"));
     assert!(mail.text.contains("Content-Type: text/html"), "{mail:?}");
 
-    until("it is logged", async || {
+    eventually("it is logged", async || {
         logs.text().contains("message sent")
     })
     .await;
@@ -58,8 +61,8 @@ async fn a_mail_that_is_refused_for_now_is_sent_later_once() {
     messaging
         .enqueue(&messaging.code("ann@example.com", "271828"))
         .await;
-    until("the mail is taken", async || smtp.taken().len() == 1).await;
-    until("it is marked", async || messaging.handled().await == 1).await;
+    eventually("the mail is taken", async || smtp.taken().len() == 1).await;
+    eventually("it is marked", async || messaging.handled().await == 1).await;
     assert_eq!(smtp.given(), 2);
     messaging.finish().await;
 }
@@ -73,7 +76,7 @@ async fn a_mail_that_is_refused_for_good_is_a_dead_letter_that_gives_nothing_awa
     messaging
         .enqueue(&messaging.code("ann@example.com", "271828"))
         .await;
-    until("it is a dead letter", async || {
+    eventually("it is a dead letter", async || {
         messaging.dead_letters().await.contains("notify")
     })
     .await;
@@ -102,13 +105,13 @@ async fn a_mail_server_that_hangs_or_is_away_delays_and_loses_nothing() {
     messaging
         .enqueue(&messaging.code("ann@example.com", "271828"))
         .await;
-    until("it gave up waiting", async || {
+    eventually("it gave up waiting", async || {
         logs.text()
             .contains("the mail server: no answer in time (to a***@example.com)")
     })
     .await;
     drop(silent);
-    until("nothing listens now", async || {
+    eventually("nothing listens now", async || {
         logs.text()
             .contains("the mail server: no connection (to a***@example.com)")
     })
@@ -127,7 +130,7 @@ async fn without_a_mail_server_mail_is_written_where_only_its_owner_reads_it() {
     messaging
         .enqueue(&messaging.code("ann@example.com", "271828"))
         .await;
-    until("it is marked", async || messaging.handled().await == 1).await;
+    eventually("it is marked", async || messaging.handled().await == 1).await;
     let files: Vec<_> = std::fs::read_dir(&below).unwrap().collect();
     assert_eq!(files.len(), 1);
     let path = files[0].as_ref().unwrap().path();

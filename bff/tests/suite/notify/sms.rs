@@ -8,7 +8,10 @@ use wiremock::{
     matchers::{header, header_exists, method, path},
 };
 
-use crate::messaging::{Logs, Messaging, until};
+use crate::{
+    helpers::eventually,
+    messaging::{Logs, Messaging},
+};
 
 #[tokio::test]
 async fn a_code_reaches_its_owner_through_the_sms_hook_once() {
@@ -38,7 +41,7 @@ async fn a_code_reaches_its_owner_through_the_sms_hook_once() {
     messaging
         .enqueue(&messaging.code("+14155550123", "271828"))
         .await;
-    until("it is marked", async || messaging.handled().await == 1).await;
+    eventually("it is marked", async || messaging.handled().await == 1).await;
 
     let calls = hook.received_requests().await.unwrap();
     let body: Value = calls[1].body_json().unwrap();
@@ -72,7 +75,7 @@ async fn an_sms_that_the_hook_refuses_is_a_dead_letter() {
     messaging
         .enqueue(&messaging.code("+14155550123", "271828"))
         .await;
-    until("it is a dead letter", async || {
+    eventually("it is a dead letter", async || {
         messaging
             .dead_letters()
             .await
@@ -89,7 +92,7 @@ async fn without_a_hook_sms_are_written_or_given_up_with_a_reason() {
     messaging
         .enqueue(&messaging.code("+14155550123", "271828"))
         .await;
-    until("it is a dead letter", async || {
+    eventually("it is a dead letter", async || {
         messaging
             .dead_letters()
             .await
@@ -105,7 +108,7 @@ async fn without_a_hook_sms_are_written_or_given_up_with_a_reason() {
     messaging
         .enqueue(&messaging.code("+14155550123", "314159"))
         .await;
-    until("it is marked", async || messaging.handled().await == 1).await;
+    eventually("it is marked", async || messaging.handled().await == 1).await;
     let file = std::fs::read_dir(directory.path())
         .unwrap()
         .next()

@@ -91,12 +91,7 @@ async fn adding_and_removing_need_a_step_up() {
     let tokens = stage.app.signed_in("bob@example.com").await;
     link(&stage, &tokens, "vk").await;
     stage.app.advance(TimeDelta::minutes(11));
-    let body = json!({ "refresh_token": tokens.refresh });
-    let tokens = stage
-        .app
-        .post("/v1/auth/refresh", None, &body)
-        .await
-        .tokens();
+    let tokens = stage.app.refresh(&tokens.refresh).await.tokens();
     for answer in [
         ask(&stage, &tokens, "google").await,
         unlink(&stage, &tokens, "vk").await,
@@ -107,10 +102,7 @@ async fn adding_and_removing_need_a_step_up() {
         );
     }
     let body = json!({ "password": crate::helpers::PASSWORD });
-    let proved = stage
-        .app
-        .post("/v1/auth/step-up", Some(&tokens.access), &body)
-        .await;
+    let proved = stage.app.step_up(&tokens, &body).await;
     proved.expect(StatusCode::NO_CONTENT);
     unlink(&stage, &tokens, "vk")
         .await

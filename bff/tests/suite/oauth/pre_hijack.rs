@@ -4,7 +4,6 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::stage::{Stage, parameter};
-use crate::helpers::PASSWORD;
 
 #[tokio::test]
 async fn an_address_that_both_sides_vouch_for_links_and_takes_nothing_away() {
@@ -82,12 +81,10 @@ async fn the_owner_of_an_unproved_address_takes_the_account_over_alone() {
     // The session, its refresh token, the password, the phone and the provider.
     let dead = stage.app.get("/v1/me", Some(&intruder.access)).await;
     dead.expect(StatusCode::UNAUTHORIZED);
-    let body = json!({ "refresh_token": intruder.refresh });
-    let dead = stage.app.post("/v1/auth/refresh", None, &body).await;
+    let dead = stage.app.refresh(&intruder.refresh).await;
     dead.expect(StatusCode::UNAUTHORIZED);
     for identifier in ["mallory", "ann@example.com", "+14155552671"] {
-        let body = json!({ "identifier": identifier, "password": PASSWORD });
-        let answer = stage.app.post("/v1/auth/login", None, &body).await;
+        let answer = stage.app.login(identifier).await;
         answer.expect(StatusCode::UNAUTHORIZED);
     }
     stage.person("666", None);

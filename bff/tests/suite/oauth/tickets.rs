@@ -26,13 +26,19 @@ async fn a_ticket_is_exchanged_as_if_one_had_signed_in() {
     let json = answer.json();
     assert_eq!(json["token_type"], "Bearer");
     assert_eq!(json["user"]["email"], "ann@example.com");
-    let tokens = answer.tokens();
-    let body = json!({ "refresh_token": tokens.refresh });
-    stage
-        .app
-        .post("/v1/auth/refresh", None, &body)
-        .await
-        .expect(StatusCode::OK);
+    let renewed = stage.app.refresh(&answer.tokens().refresh).await;
+    renewed.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_ticket_is_good_for_the_exchange_alone() {
+    let stage = Stage::start().await;
+    let ticket = ticket(&stage).await;
+    let as_token = stage.app.get("/v1/me", Some(&ticket)).await;
+    as_token.expect(StatusCode::UNAUTHORIZED);
+    let as_refresh_token = stage.app.refresh(&ticket).await;
+    as_refresh_token.expect(StatusCode::UNAUTHORIZED);
+    stage.exchange(&ticket).await.expect(StatusCode::OK);
 }
 
 #[tokio::test]

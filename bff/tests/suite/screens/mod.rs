@@ -5,4 +5,5 @@ mod faults;
 mod home;
 mod http;
 mod reads;
+mod resources;
 mod stage;
