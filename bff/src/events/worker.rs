@@ -12,6 +12,7 @@ use sqlx::PgPool;
 use super::{SOURCE, erasure, ledger::Ledger, settings::EventSettings};
 use crate::{
     accounts::{audit, idempotency},
+    identity,
     notify::Notifier,
 };
 
@@ -54,11 +55,11 @@ impl Worker {
             self.now_and_then("inbox sweeper", lifetime, |now| {
                 inbox::sweep(&self.pool, now - self.settings.inbox_retention_s.delta())
             }),
-            self.now_and_then("deletion", lifetime, |_| {
-                erasure::delete_lapsed(&self.pool, &self.clock)
-            }),
-            self.now_and_then("erasure", lifetime, |_| {
-                erasure::erase_one(&self.pool, &self.redis, &self.clock)
+            self.now_and_then("erasure", lifetime, async |_| {
+                // Whoever is deleted for not having come back is erased at once.
+                let deleted = erasure::delete_lapsed(&self.pool, &self.clock).await?;
+                let erased = erasure::erase_one(&self.pool, &self.redis, &self.clock).await?;
+                Ok::<_, identity::Error>(deleted || erased)
             }),
             self.now_and_then("answers sweeper", lifetime, |now| {
                 let kept = self.settings.idempotency_retention_s.delta();

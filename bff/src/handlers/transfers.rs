@@ -160,11 +160,11 @@ pub async fn show(
     tagged(&known, &transfer, PRIVATE)
 }
 
-/// List the transfers from and to the caller's accounts, newest first: in the
-/// order in which they were asked for.
+/// List the transfers from and to the caller's accounts, newest first.
 ///
-/// A payment's transfer counts from when the payment began, and appears once the
-/// money was taken. When money moved is told by the entries of an account.
+/// The newest is the one that was asked for last: a payment's transfer has its
+/// place by when the payment began, and appears there once the money was taken.
+/// In which order money moved is told by the entries of an account.
 #[utoipa::path(get, path = "/v1/transfers", tag = "money", params(PageQuery),
     responses((status = 200, body = Page<Transfer>), (status = 304, description = "Nothing has changed")))]
 pub async fn list(

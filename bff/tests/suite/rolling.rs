@@ -12,11 +12,7 @@ use std::{
 use futures::future::join_all;
 use http::{Method, StatusCode};
 use serde_json::json;
-use tokio::{
-    net::TcpListener,
-    process::{Child, Command},
-    time::timeout,
-};
+use tokio::{net::TcpListener, process::Command, time::timeout};
 
 use crate::helpers::{TestApp, eventually};
 
@@ -69,7 +65,7 @@ async fn replica(app: &TestApp, folder: &Path) -> u16 {
 }
 
 /// nginx with our configuration, on other ports.
-async fn nginx(folder: &Path, replicas: [u16; 2]) -> (Child, String) {
+async fn nginx(folder: &Path, replicas: [u16; 2]) -> String {
     let listen = port().await;
     let ours = fs::read_to_string(format!("{DEPLOY}/portico.conf")).unwrap();
     let mut moved = ours.clone();
@@ -85,7 +81,7 @@ async fn nginx(folder: &Path, replicas: [u16; 2]) -> (Child, String) {
         .map(|kind| format!("{kind}_temp_path {}/{kind};", folder.display()))
         .join("\n");
     let whole = format!(
-        "daemon off;\nmaster_process off;\npid {0}/nginx.pid;\nerror_log {0}/nginx.log;\n\
+        "user root;\npid {0}/nginx.pid;\nerror_log {0}/nginx.log;\n\
          events {{}}\nhttp {{\naccess_log off;\n{temporary}\n{moved}\n}}\n",
         folder.display()
     );
@@ -93,16 +89,17 @@ async fn nginx(folder: &Path, replicas: [u16; 2]) -> (Child, String) {
     fs::write(&configuration, whole).unwrap();
     let program = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/sbin/nginx"];
     let program = program.into_iter().find(|path| Path::new(path).exists());
-    let child = Command::new(program.unwrap_or("nginx"))
+    let started = Command::new(program.unwrap_or("nginx"))
         .arg("-p")
         .arg(folder)
         .arg("-c")
         .arg(&configuration)
         .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
+        .status()
+        .await
         .unwrap();
-    (child, format!("http://127.0.0.1:{listen}"))
+    assert!(started.success());
+    format!("http://127.0.0.1:{listen}")
 }
 
 async fn rolling_restart(folder: &Path) {
@@ -115,10 +112,10 @@ async fn rolling_restart(folder: &Path) {
     assert!(said.is_empty(), "{said}");
 }
 
-/// Ends what the script started, by the ids that it noted.
-struct Replicas(PathBuf);
+/// Ends what the script started, and nginx, by the ids that they noted.
+struct Started(PathBuf);
 
-impl Replicas {
+impl Started {
     fn ids(&self) -> Vec<u32> {
         let note = |name| fs::read_to_string(self.0.join(name).join("pid"));
         let notes = REPLICAS.into_iter().filter_map(|name| note(name).ok());
@@ -128,11 +125,13 @@ impl Replicas {
     }
 }
 
-impl Drop for Replicas {
+impl Drop for Started {
     fn drop(&mut self) {
-        self.ids()
-            .into_iter()
-            .for_each(platform::testing::terminate);
+        let nginx = fs::read_to_string(self.0.join("nginx.pid"));
+        let nginx = nginx.ok().and_then(|id| id.trim().parse().ok());
+        for id in self.ids().into_iter().chain(nginx) {
+            platform::testing::terminate(id);
+        }
     }
 }
 
@@ -147,10 +146,10 @@ async fn replicas_behind_nginx_are_restarted_under_load_and_no_request_fails() {
         replica(&app, &folder.join(REPLICAS[0])).await,
         replica(&app, &folder.join(REPLICAS[1])).await,
     ];
-    let replicas = Replicas(folder.to_owned());
+    let started = Started(folder.to_owned());
     rolling_restart(folder).await;
-    let before = replicas.ids();
-    let (_nginx, url) = nginx(folder, ports).await;
+    let before = started.ids();
+    let url = nginx(folder, ports).await;
     let request = |method: Method, path: &str| app.client.request(method, format!("{url}{path}"));
     eventually("nginx answers", async || {
         let answer = request(Method::GET, "/problems").send().await;
@@ -196,7 +195,7 @@ async fn replicas_behind_nginx_are_restarted_under_load_and_no_request_fails() {
         faults.len()
     );
     assert!(answered.load(Ordering::Relaxed) > 100, "{answered:?}");
-    let after = replicas.ids();
+    let after = started.ids();
     assert_eq!(after.len(), 2);
     assert!(before.iter().all(|id| !after.contains(id)), "both are new");
 }

@@ -81,7 +81,11 @@ impl Nats {
     /// Updates a stream only when it isn't as it should be: nats-server 2.9
     /// crashes on an update of a stream that another process is just making.
     async fn ensure_stream(&self, config: Config) -> anyhow::Result<()> {
-        let stream = self.jetstream.get_or_create_stream(config.clone()).await?;
+        let stream = match self.jetstream.get_or_create_stream(config.clone()).await {
+            Ok(stream) => stream,
+            // One that another process has made just now is said to overlap.
+            Err(_) => self.jetstream.get_stream(&config.name).await?,
+        };
         if !is_as_set(&stream.cached_info().config, &config) {
             self.jetstream.update_stream(config).await?;
         }

@@ -9,5 +9,6 @@ mod feeds;
 mod money;
 mod outages;
 mod outbox;
+mod refusals;
 mod streams;
 mod support;

@@ -28,8 +28,7 @@ impl Pair {
         let app = TestApp::with_accounts(accounts, |settings| {
             settings.reads.replica_url = Some(copy.url_as("accounts_app"));
             settings.reads.primary_after_write_ms = STICKY;
-            // A copy that is gone is waited for this long, and then the primary's turn comes.
-            settings.reads.wait_ms = Millis(500);
+            settings.reads.wait_ms = Millis(2_000);
             settings.screens.read_ms = Millis(5_000);
         })
         .await;
