@@ -188,10 +188,13 @@ async fn replicas_behind_nginx_are_restarted_under_load_and_no_request_fails() {
     let (faults, ()) = tokio::join!(join_all((0..CLIENTS).map(visit)), restart);
     let faults = faults.concat();
     let log = fs::read_to_string(folder.join("nginx.log")).unwrap();
-    let first = faults.first();
-    assert!(
-        first.is_none(),
-        "{} failed, first {first:?}; nginx: {log:.2000}",
+    // Refused connections are what a restart is made of.
+    let log = log.lines().filter(|line| !line.contains("refused"));
+    let log: Vec<&str> = log.take(5).collect();
+    assert_eq!(
+        faults.first(),
+        None,
+        "{} failed; nginx: {log:#?}",
         faults.len()
     );
     assert!(answered.load(Ordering::Relaxed) > 100, "{answered:?}");
