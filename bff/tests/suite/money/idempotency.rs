@@ -1,9 +1,10 @@
 use chrono::TimeDelta;
 use futures::future::join_all;
 use http::StatusCode;
+use platform::config::Millis;
 
 use super::{Bank, Person, transfer, unique};
-use crate::helpers::{Answer, eventually};
+use crate::helpers::{Answer, TestApp, eventually};
 
 #[tokio::test]
 async fn the_same_again_gets_the_first_answer_byte_for_byte() {
@@ -107,7 +108,9 @@ async fn the_same_key_a_hundred_times_at_once_moves_money_once() {
 
 #[tokio::test]
 async fn a_request_that_is_still_running_is_a_conflict() {
-    let bank = Bank::open().await;
+    // So long that the first doesn't give up before the second comes.
+    let patient = TestApp::with(|settings| settings.postgres.lock_timeout_ms = Millis(20_000));
+    let bank = Bank::of(patient.await).await;
     let (ann, bob) = (bank.person("ann", 10).await, bank.person("bob", 0).await);
     let (key, body) = (unique(), transfer(&ann, &bob, "1.00"));
     // Someone holds the account, so the first waits with its key.
@@ -117,20 +120,17 @@ async fn a_request_that_is_still_running_is_a_conflict() {
         .await
         .unwrap();
     let post = async || bank.keyed("/v1/transfers", &ann.token, &key, &body).await;
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let (first, second) = tokio::join!(post(), async {
-        eventually("the second meets the first", async || {
-            let answer = post().await;
-            (answer.status == StatusCode::CONFLICT).then_some(answer)
-        })
-        .await;
+        eventually("the first waits", async || bank.count(waiting).await == 1).await;
         let answer = post().await;
         sqlx::raw_sql("COMMIT").execute(&mut db).await.unwrap();
         answer
     });
-    // Whichever of them came first.
-    let mut codes = [first, second].map(|answer| answer.status.as_u16());
-    codes.sort_unstable();
-    assert_eq!(codes, [201, 409]);
+    let second = second.expect(StatusCode::CONFLICT);
+    assert_eq!(second.code(), "request_in_flight");
+    first.expect(StatusCode::CREATED);
     post().await.expect(StatusCode::CREATED);
     assert_eq!(bank.balance(&bob).await, "1.00");
 }
