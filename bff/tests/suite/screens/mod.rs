@@ -1,5 +1,6 @@
 //! The aggregating engine, on real servers.
 
+mod added;
 mod cached;
 mod faults;
 mod home;
