@@ -1,6 +1,6 @@
 use std::path::Path;
 
-/// `file.rs::test`, as docs/security.md names tests.
+/// `file.rs::test`, as documents name tests.
 fn named(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let quoted = text.split('`').skip(1).step_by(2);
     quoted.filter_map(|name| {
@@ -35,10 +35,9 @@ fn a_helper_is_no_test() {
 }
 
 #[test]
-fn what_is_said_about_security_names_tests_that_exist() {
+fn the_tests_that_documents_name_exist() {
     let bff = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = bff.parent().unwrap();
-    let text = std::fs::read_to_string(root.join("docs/security.md")).unwrap();
     let places = [bff.join("tests/suite"), bff.join("src"), root.to_owned()];
     let exists = |file: &str, test: &str| {
         places.iter().any(|place| {
@@ -46,9 +45,12 @@ fn what_is_said_about_security_names_tests_that_exist() {
             source.is_ok_and(|source| is_a_test(&source, test))
         })
     };
-    let missing: Vec<_> = named(&text)
-        .filter(|(file, test)| *file != "file.rs" && !exists(file, test))
-        .collect();
-    assert_eq!(missing, []);
-    assert!(named(&text).count() > 80);
+    for (document, least) in [("docs/security.md", 80), ("docs/resilience.md", 25)] {
+        let text = std::fs::read_to_string(root.join(document)).unwrap();
+        let missing: Vec<_> = named(&text)
+            .filter(|(file, test)| *file != "file.rs" && !exists(file, test))
+            .collect();
+        assert_eq!(missing, [], "{document}");
+        assert!(named(&text).count() > least, "{document}");
+    }
 }
