@@ -5,6 +5,7 @@
 mod administration;
 mod bad_input;
 mod cache;
+mod code_sends;
 mod codes;
 mod cookies;
 mod credentials;
@@ -31,6 +32,7 @@ mod races;
 mod registration;
 mod rolling;
 mod screens;
+mod session_list;
 mod sessions;
 mod shedding;
 mod sign_in;
