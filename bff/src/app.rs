@@ -251,22 +251,21 @@ impl AppState {
 /// Nothing stops traffic: each part of the edge lives with the loss of any of
 /// these in its own way, and a restart or another replica would change nothing.
 fn readiness(accounts: &PgPool, orders: &Orders, redis: &Redis, nats: &Nats) -> Readiness {
-    let (orders, redis) = (orders.clone(), redis.clone());
-    with_stores(Readiness::default(), accounts, nats)
+    let orders = orders.clone();
+    stores(accounts, redis, nats).optional("orders", move || {
+        let orders = orders.clone();
+        async move { orders.check().await }
+    })
+}
+
+/// What `serve` and `worker` both depend on.
+pub(crate) fn stores(accounts: &PgPool, redis: &Redis, nats: &Nats) -> Readiness {
+    let (accounts, redis, nats) = (accounts.clone(), redis.clone(), nats.clone());
+    Readiness::default()
         .optional("redis", move || {
             let redis = redis.clone();
             async move { redis.ping().await.map_err(|error| error.to_string()) }
         })
-        .optional("orders", move || {
-            let orders = orders.clone();
-            async move { orders.check().await }
-        })
-}
-
-/// Adds what `serve` and `worker` both depend on.
-pub(crate) fn with_stores(readiness: Readiness, accounts: &PgPool, nats: &Nats) -> Readiness {
-    let (accounts, nats) = (accounts.clone(), nats.clone());
-    readiness
         .optional("postgres", move || {
             let accounts = accounts.clone();
             async move {

@@ -171,6 +171,8 @@ pub struct HttpSettings {
     pub max_in_flight: usize,
     /// How long a client may take to send a request's head, in milliseconds.
     pub header_timeout_ms: Millis,
+    /// How long a client may take to send a request's body, in milliseconds.
+    pub body_timeout_ms: Millis,
     /// How long a client may take to read a part of an answer, in milliseconds.
     pub write_timeout_ms: Millis,
     /// How long a request may take in all, in milliseconds.
@@ -192,6 +194,7 @@ impl Default for HttpSettings {
             max_connections: 10_000,
             max_in_flight: 2_000,
             header_timeout_ms: Millis(10_000),
+            body_timeout_ms: Millis(5_000),
             write_timeout_ms: Millis(30_000),
             request_timeout_ms: Millis(15_000),
             drain_delay_ms: Millis(2_000),

@@ -73,6 +73,6 @@ show_addresses() {
 # environment by now.
 show_native_addresses() (
 	# shellcheck source=/dev/null
-	. "$local/addresses.env"
+	. "$local/environment"
 	show_addresses "$BFF_HTTP__LISTEN" "$BFF_OPS__LISTEN" "$BFF_MAIL__URL" "$BFF_SMS__URL"
 )

@@ -66,6 +66,8 @@ impl PostgresSettings {
             .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1));
         Ok(PgPoolOptions::new()
             .max_connections(self.max_connections)
+            // Whoever comes first, or after a quiet time, doesn't wait for one.
+            .min_connections(self.max_connections.min(2))
             .acquire_timeout(self.acquire_timeout_ms.duration())
             // A ping before each use costs 14 % of the throughput; a dead
             // connection shows itself at the first statement instead.

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use super::check::print;
 use crate::{
-    app::{AppState, http_client, master_key},
+    app::{AppState, http_client, master_key, stores},
     config::{EnvironmentKind, Settings},
     edge,
     events::{ledger::Ledger, worker::Worker},
@@ -65,7 +65,7 @@ pub(super) async fn work(settings: Settings, clock: SharedClock) -> anyhow::Resu
     lifetime.spawn(telemetry::upkeep(metrics.clone(), lifetime.clone()));
 
     let worker = worker(&settings, clock).await?;
-    let readiness = worker_readiness(&worker);
+    let readiness = stores(&worker.pool, &worker.redis, &worker.nats);
     let router = ops::router(readiness, metrics, lifetime.clone());
     ops::listen(settings.worker.listen, router).await?;
     let (pool, life) = (worker.pool.clone(), lifetime.clone());
@@ -126,11 +126,6 @@ fn ledger(settings: &Settings, pool: PgPool, clock: SharedClock) -> sqlx::Result
 pub(super) async fn reconcile(settings: &Settings, clock: SharedClock) -> anyhow::Result<()> {
     let pool = settings.postgres.pool("bff-reconcile")?;
     print(&ledger(settings, pool, clock)?.report().await?)
-}
-
-fn worker_readiness(worker: &Worker) -> ops::Readiness {
-    let (pool, nats) = (worker.pool.clone(), worker.nats.clone());
-    crate::app::with_stores(ops::Readiness::default(), &pool, &nats)
 }
 
 /// What every long-running command begins with.

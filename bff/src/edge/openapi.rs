@@ -31,6 +31,8 @@ use crate::{
     ),
     // The last ones stand in parameters, whose schemas aren't collected.
     components(schemas(Problem, FieldError, Limit, ProviderName, Sort, Format)),
+    // Of whatever doesn't say that it is for everybody.
+    security(("access_token" = []), ("session_cookie" = [])),
     modifiers(&Common)
 )]
 pub struct Document;
@@ -49,8 +51,9 @@ impl Modify for Common {
     }
 }
 
-/// What every operation may answer besides what it says itself: any problem.
-pub fn add_problems(document: &mut utoipa::openapi::OpenApi) {
+/// Gives every operation a name of its own, and what it may answer besides what
+/// it says itself: any problem.
+pub fn complete(document: &mut utoipa::openapi::OpenApi) {
     let problem = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name("Problem")))
         .build();
@@ -62,19 +65,39 @@ pub fn add_problems(document: &mut utoipa::openapi::OpenApi) {
         .content("application/problem+json", problem)
         .header("X-Request-Id", request_id)
         .build();
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
         let operations = [
-            &mut item.get,
-            &mut item.put,
-            &mut item.post,
-            &mut item.patch,
-            &mut item.delete,
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("patch", &mut item.patch),
+            ("delete", &mut item.delete),
         ];
-        for operation in operations.into_iter().flatten() {
+        for (method, operation) in operations {
+            let Some(operation) = operation else { continue };
+            operation.operation_id = Some(operation_id(method, path));
             let responses = &mut operation.responses.responses;
             responses
                 .entry("default".into())
                 .or_insert_with(|| RefOr::T(response.clone()));
         }
     }
+}
+
+/// `get /v1/accounts/{id}/entries` is `getAccountsByIdEntries` in generated code.
+fn operation_id(method: &str, path: &str) -> String {
+    let words = path
+        .trim_start_matches("/v1")
+        .split(['/', '-', '.', '_'])
+        .filter(|word| !word.is_empty());
+    words.fold(method.to_owned(), |mut id, word| {
+        let (by, word) = match word.strip_prefix('{') {
+            Some(name) => ("By", name.trim_end_matches('}')),
+            None => ("", word),
+        };
+        id += by;
+        let (first, rest) = word.split_at(1);
+        id += &first.to_ascii_uppercase();
+        id + rest
+    })
 }

@@ -65,6 +65,8 @@ codes! {
         "Another request with the same `Idempotency-Key` has not ended yet. Wait a moment and send the same again: the answer will be that of the first.";
     EtagMismatch = "etag_mismatch", PRECONDITION_FAILED, "It has changed meanwhile",
         "The `If-Match` header names an older version. Read it again and decide anew.";
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive",
+        "The body didn't arrive within the time limit. Nothing was done; send it again.";
     TooLarge = "content_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
         "Bodies may have 256 KiB at most.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Not in this format",

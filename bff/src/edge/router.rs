@@ -11,7 +11,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::{
     error::{ApiError, Code},
     limits::Limited,
-    openapi::{Document, add_problems},
+    openapi::{Document, complete},
 };
 use crate::{
     app::AppState,
@@ -51,7 +51,7 @@ fn docs() -> Router<AppState> {
 /// Never for a document that a test has seen.
 pub fn openapi() -> anyhow::Result<String> {
     let (_, mut document) = documented(None).split_for_parts();
-    add_problems(&mut document);
+    complete(&mut document);
     document.to_pretty_json().context("the OpenAPI document")
 }
 

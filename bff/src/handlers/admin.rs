@@ -40,6 +40,7 @@ crate::request! {
         /// Only those with this status.
         status: Option<UserStatus>,
         /// How many.
+        #[param(required = false)]
         limit: Limit,
         /// From an earlier page of the same query.
         cursor: Option<String>,
@@ -75,6 +76,7 @@ crate::request! {
         /// Before this.
         until: Option<DateTime<Utc>>,
         /// How many.
+        #[param(required = false)]
         limit: Limit,
         /// From an earlier page of the same query.
         cursor: Option<String>,

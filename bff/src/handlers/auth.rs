@@ -53,6 +53,7 @@ request! {
         #[schema(value_type = Option<chrono::NaiveDate>)]
         birth_date: Option<BirthDate>,
         /// How the client wants to hold the session.
+        #[schema(required = false)]
         mode: Mode,
     }
 }
@@ -68,6 +69,7 @@ request! {
         #[schema(value_type = String, format = Password)]
         password: Password,
         /// How the client wants to hold the session.
+        #[schema(required = false)]
         mode: Mode,
     }
 }
@@ -121,7 +123,7 @@ impl From<TokenPair> for TokenAnswer {
 }
 
 /// Register with a code that was sent to an address.
-#[utoipa::path(post, path = "/v1/auth/register", tag = "identity", request_body = RegisterRequest,
+#[utoipa::path(post, path = "/v1/auth/register", tag = "identity", security(()), request_body = RegisterRequest,
     responses((status = 201, body = SessionAnswer)))]
 pub async fn register(
     State(state): State<AppState>,
@@ -150,7 +152,7 @@ pub async fn register(
 }
 
 /// Sign in with a password.
-#[utoipa::path(post, path = "/v1/auth/login", tag = "identity",
+#[utoipa::path(post, path = "/v1/auth/login", tag = "identity", security(()),
     request_body(content((LoginRequest = "application/json"), (LoginRequest = "application/x-www-form-urlencoded"))),
     responses((status = 200, body = SessionAnswer)))]
 pub async fn login(
@@ -170,7 +172,7 @@ pub async fn login(
 }
 
 /// Exchange a refresh token for a new pair.
-#[utoipa::path(post, path = "/v1/auth/refresh", tag = "identity", request_body = RefreshRequest,
+#[utoipa::path(post, path = "/v1/auth/refresh", tag = "identity", security(()), request_body = RefreshRequest,
     responses((status = 200, body = TokenAnswer)))]
 pub async fn refresh(
     State(state): State<AppState>,

@@ -70,7 +70,8 @@ impl From<Sent> for CodeSent {
 /// Send a one-time code.
 ///
 /// The answer is the same whether or not anyone is known by the address.
-#[utoipa::path(post, path = "/v1/auth/verify-code", tag = "identity", request_body = CodeRequest,
+#[utoipa::path(post, path = "/v1/auth/verify-code", tag = "identity",
+    security((), ("access_token" = []), ("session_cookie" = [])), request_body = CodeRequest,
     responses((status = 202, body = CodeSent)))]
 pub async fn verify_code(
     State(state): State<AppState>,

@@ -19,6 +19,7 @@ crate::request! {
     #[into_params(parameter_in = Query)]
     pub struct PageQuery {
         /// How many.
+        #[param(required = false)]
         limit: Limit,
         /// From an earlier page.
         cursor: Option<String>,

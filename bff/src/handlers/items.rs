@@ -64,6 +64,7 @@ crate::request! {
         /// Their order; by relevance when there is a query, else newest first.
         sort: Option<Sort>,
         /// How many.
+        #[param(required = false)]
         limit: Limit,
         /// From an earlier page of the same query.
         cursor: Option<String>,

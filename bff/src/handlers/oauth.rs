@@ -113,7 +113,7 @@ impl Callback {
 ///
 /// Whoever is signed in already is not looked at: to add a provider to their
 /// account, ask `POST /v1/me/identities/{provider}`.
-#[utoipa::path(get, path = "/v1/auth/oauth/{provider}/start", tag = "identity",
+#[utoipa::path(get, path = "/v1/auth/oauth/{provider}/start", tag = "identity", security(()),
     params(("provider" = ProviderName, Path), StartQuery),
     responses((status = 302, description = "To the provider's page",
         headers(("Location" = String), ("Set-Cookie" = String, description = "Knows the browser when it comes back")))))]
@@ -136,7 +136,7 @@ pub async fn start(
 }
 
 /// Where a provider sends the browser back to.
-#[utoipa::path(get, path = "/v1/auth/oauth/{provider}/callback", tag = "identity",
+#[utoipa::path(get, path = "/v1/auth/oauth/{provider}/callback", tag = "identity", security(()),
     params(("provider" = ProviderName, Path), Callback),
     responses((status = 302, description = "To `return_to`, with the session cookie, `ticket` or `error`",
         headers(("Location" = String), ("Set-Cookie" = String, description = "The session, in cookie mode")))))]
@@ -167,7 +167,7 @@ pub async fn callback(
 }
 
 /// Exchange a ticket for a session in token mode.
-#[utoipa::path(post, path = "/v1/auth/oauth/exchange", tag = "identity", request_body = ExchangeRequest,
+#[utoipa::path(post, path = "/v1/auth/oauth/exchange", tag = "identity", security(()), request_body = ExchangeRequest,
     responses((status = 200, body = super::auth::SessionAnswer)))]
 pub async fn exchange(
     State(state): State<AppState>,

@@ -27,6 +27,7 @@ crate::request! {
         /// Only those in this state.
         state: Option<OrderState>,
         /// How many.
+        #[param(required = false)]
         limit: Limit,
         /// From an earlier page of the same query.
         cursor: Option<String>,

@@ -28,7 +28,7 @@ pub async fn openapi(State(state): State<AppState>) -> Response {
 }
 
 /// Explain a problem's code.
-#[utoipa::path(get, path = "/problems/{code}", tag = "problems", params(("code" = String, Path)),
+#[utoipa::path(get, path = "/problems/{code}", tag = "problems", security(()), params(("code" = String, Path)),
     responses((status = 200, content_type = "text/html", body = String)))]
 pub async fn problem(Path(code): Path<String>) -> Result<Response, ApiError> {
     let code = Code::parse(&code).ok_or_else(|| ApiError::new(Code::NotFound))?;
@@ -47,7 +47,7 @@ pub async fn problem(Path(code): Path<String>) -> Result<Response, ApiError> {
 }
 
 /// All codes, for programs and people.
-#[utoipa::path(get, path = "/problems", tag = "problems", responses((status = 200, body = Vec<String>)))]
+#[utoipa::path(get, path = "/problems", tag = "problems", security(()), responses((status = 200, body = Vec<String>)))]
 pub async fn problems() -> Json<Vec<&'static str>> {
     Json(Code::ALL.iter().map(|code| code.as_str()).collect())
 }

@@ -73,7 +73,7 @@ pub async fn update(
 /// Send a code to choose another password with.
 ///
 /// The answer is always the same, whether or not anyone is known by the address.
-#[utoipa::path(post, path = "/v1/auth/reset-password", tag = "identity",
+#[utoipa::path(post, path = "/v1/auth/reset-password", tag = "identity", security(()),
     request_body = ResetPasswordRequest, responses((status = 202, body = CodeSent)))]
 pub async fn reset(
     State(state): State<AppState>,
@@ -88,7 +88,7 @@ pub async fn reset(
 /// Choose another password with a code.
 ///
 /// Every session and every open code of the user ends, and none is made.
-#[utoipa::path(post, path = "/v1/auth/confirm-reset-password", tag = "identity",
+#[utoipa::path(post, path = "/v1/auth/confirm-reset-password", tag = "identity", security(()),
     request_body = ConfirmResetRequest, responses((status = 204)))]
 pub async fn confirm_reset(
     State(state): State<AppState>,

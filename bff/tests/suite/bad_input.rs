@@ -186,3 +186,22 @@ async fn pages_of_allowed_origins_alone_may_call_from_a_browser() {
     assert!(headers.contains("traceparent"), "{headers}");
     assert_eq!(preflight("https://evil.example").await.header(origin), None);
 }
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_waited_for_so_long_and_no_longer() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let app = TestApp::with(|settings| {
+        settings.http.body_timeout_ms = platform::config::Millis(200);
+    })
+    .await;
+    let address = app.url.strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = "POST /v1/auth/refresh HTTP/1.1\r\nhost: edge\r\n\
+                content-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("\"code\":\"request_timeout\""), "{answer}");
+}

@@ -1,8 +1,10 @@
 //! The OpenAPI document is the contract: what it says is served, and its
 //! changes are reviewed like code.
 
+use std::collections::HashSet;
+
 use http::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     helpers::{Answer, Operation, TestApp},
@@ -71,6 +73,28 @@ async fn every_operation_of_the_document_is_served() {
         assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
         assert!(!status.is_server_error(), "{method} {path}: {status}");
     }
+}
+
+#[tokio::test]
+async fn the_document_says_which_operations_need_someone() {
+    let orders = OrdersStub::start();
+    let app = whole(&orders).await;
+    let mut ids = HashSet::new();
+    for Operation {
+        method, path, said, ..
+    } in app.operations().await
+    {
+        let open = said["security"].as_array();
+        let open = open.is_some_and(|schemes| schemes.contains(&json!({})));
+        let request = app.request(method.clone(), &path).json(&json!({}));
+        let refused = Answer::of(request).await.status == StatusCode::UNAUTHORIZED;
+        assert_eq!(open, !refused, "{method} {path}");
+        let id = said["operationId"].as_str().unwrap().to_owned();
+        assert!(ids.insert(id), "{said}: another one has its name");
+    }
+    let document = app.get("/openapi.json", None).await.json();
+    let both = json!([{ "access_token": [] }, { "session_cookie": [] }]);
+    assert_eq!(document["security"], both);
 }
 
 #[tokio::test]

@@ -3,10 +3,21 @@
 use std::sync::atomic::Ordering;
 
 use http::StatusCode;
+use platform::config::Millis;
 use serde_json::json;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::helpers::{Answer, TestApp, eventually};
+
+/// An edge for so many requests at once, that waits for their bodies.
+async fn with_room_for(count: usize) -> TestApp {
+    TestApp::with(|settings| {
+        settings.http.max_in_flight = count;
+        settings.http.body_timeout_ms = Millis(60_000);
+        settings.http.request_timeout_ms = Millis(60_000);
+    })
+    .await
+}
 
 /// Requests whose bodies never come: each is in flight until it is dropped.
 async fn hold(app: &TestApp, count: usize) -> Vec<TcpStream> {
@@ -30,7 +41,7 @@ fn assert_overloaded(answer: Answer) {
 
 #[tokio::test]
 async fn what_matters_least_is_refused_first() {
-    let app = TestApp::with(|settings| settings.http.max_in_flight = 10).await;
+    let app = with_room_for(10).await;
     let token = app.signed_in("ann@example.com").await.access;
     let user = Some(token.as_str());
     let signed_out = async || app.get("/problems", None).await;
@@ -63,7 +74,7 @@ async fn what_matters_least_is_refused_first() {
 
 #[tokio::test]
 async fn a_page_of_an_allowed_origin_can_read_the_refusal() {
-    let app = TestApp::with(|settings| settings.http.max_in_flight = 1).await;
+    let app = with_room_for(1).await;
     let _held = hold(&app, 1).await;
     let refused = async || {
         let request = app.request(http::Method::GET, "/problems");

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header, request::Parts};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use super::fields::{Fields, FromFields, Place};
 use crate::{
@@ -111,8 +112,12 @@ fn media_type(headers: &HeaderMap) -> Option<MediaType> {
 }
 
 async fn read(request: Request, state: &AppState) -> Result<Bytes, ApiError> {
-    let limit = state.settings.http.max_body_bytes;
-    to_bytes(request.into_body(), limit).await.map_err(|error| {
+    let http = &state.settings.http;
+    let body = to_bytes(request.into_body(), http.max_body_bytes);
+    let Ok(body) = timeout(http.body_timeout_ms.duration(), body).await else {
+        return Err(ApiError::new(Code::RequestTimeout));
+    };
+    body.map_err(|error| {
         let mut cause: Option<&dyn std::error::Error> = Some(&error);
         while let Some(error) = cause {
             if error.is::<http_body_util::LengthLimitError>() {

@@ -13,6 +13,8 @@ pub struct Operation {
     pub template: String,
     /// A path that could exist.
     pub path: String,
+    /// What the document says of it.
+    pub said: Value,
 }
 
 impl TestApp {
@@ -22,11 +24,13 @@ impl TestApp {
         let mut all = Vec::new();
         for (template, item) in document["paths"].as_object().expect("paths") {
             for method in methods(item) {
+                let said = item[method.as_str().to_lowercase()].clone();
                 let (template, path) = (template.clone(), filled_in(template));
                 all.push(Operation {
                     method,
                     template,
                     path,
+                    said,
                 });
             }
         }
