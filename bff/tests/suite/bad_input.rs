@@ -205,3 +205,17 @@ async fn a_body_that_does_not_come_is_waited_for_so_long_and_no_longer() {
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("\"code\":\"request_timeout\""), "{answer}");
 }
+
+#[rstest]
+#[case::outside(r#"{"identifier": "a@example.com", "identifier": "b@example.com"}"#)]
+#[case::inside(r#"{"a": [{"amount": "1.00", "amount": "2.00"}]}"#)]
+#[case::written_in_another_way(r#"{"mode": "token", "mod\u0065": "cookie"}"#)]
+#[tokio::test]
+async fn no_name_stands_twice_in_an_object(#[case] body: &'static str) {
+    let app = TestApp::start().await;
+    let answer = post(&app, body, "application/json").await;
+    let problem = answer.expect(StatusCode::BAD_REQUEST).json();
+    assert_eq!(problem["errors"][0]["code"], "malformed_json");
+    let detail = problem["errors"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("twice"), "{detail}");
+}

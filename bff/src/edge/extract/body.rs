@@ -8,7 +8,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use super::fields::{Fields, FromFields, Place};
+use super::{
+    fields::{Fields, FromFields, Place},
+    json::Unambiguous,
+};
 use crate::{
     app::AppState,
     edge::error::{ApiError, Code, FieldError},
@@ -134,7 +137,7 @@ fn json_object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
         ApiError::invalid(vec![FieldError::new("", code, detail)])
     };
     match serde_json::from_slice(body) {
-        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(Unambiguous(Value::Object(fields))) => Ok(fields),
         Ok(_) => Err(whole("wrong_type", "expected a JSON object".into())),
         Err(error) => Err(whole("malformed_json", error.to_string())),
     }

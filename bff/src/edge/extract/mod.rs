@@ -4,6 +4,7 @@ mod body;
 mod device;
 mod fields;
 mod identity;
+mod json;
 mod money;
 mod read;
 
