@@ -5,10 +5,7 @@ use http::StatusCode;
 use serde_json::json;
 use sqlx::Executor as _;
 
-use crate::{
-    helpers::{PASSWORD, TestApp},
-    worker::TestWorker,
-};
+use crate::{helpers::TestApp, worker::TestWorker};
 
 /// Lets the edge write to a table, or not.
 async fn writable(app: &TestApp, table: &str, writable: bool) {
@@ -84,8 +81,7 @@ async fn a_phone_hears_of_the_mail_address_that_is_added_to_it() {
         .await
         .expect(StatusCode::ACCEPTED);
     let code = worker.code_for("+14155552671").await;
-    let body = json!({ "identifier": "+14155552671", "code": code, "password": PASSWORD, "full_name": "Ann" });
-    let tokens = app.post("/v1/auth/register", None, &body).await.tokens();
+    let tokens = app.register("+14155552671", &code).await.tokens();
     app.ask("ann@example.com", "add_identifier", Some(&tokens.access))
         .await
         .expect(StatusCode::ACCEPTED);

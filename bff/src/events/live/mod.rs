@@ -165,12 +165,21 @@ impl Live {
         match signal {
             Signal::Reset { after, latest } => state.restart(stream, after, latest),
             Signal::Event(delivery) => {
-                let users = users(&delivery);
-                let ended = delivery.event_type == SessionRevoked::SUBJECT;
-                let session = delivery.aggregate_id;
+                let ended = session_that_ended(&delivery);
+                let users = match &ended {
+                    Some(ended) => vec![ended.user_id],
+                    None => invalidation::users(&delivery),
+                };
                 state.advance(stream, &delivery, users);
-                if ended {
-                    state.end(End::SessionEnded, |open| open.session_id == session);
+                if let Some(SessionRevoked {
+                    user_id,
+                    session_id,
+                    ..
+                }) = ended
+                {
+                    state.end_of(user_id, End::SessionEnded, |open| {
+                        open.session_id == session_id
+                    });
                 }
             }
         }
@@ -191,11 +200,6 @@ impl Live {
     }
 }
 
-/// Whom an event is told to.
-fn users(delivery: &Delivery) -> Vec<Uuid> {
-    if delivery.event_type == SessionRevoked::SUBJECT {
-        let event = delivery.json::<SessionRevoked>();
-        return event.into_iter().map(|event| event.user_id).collect();
-    }
-    invalidation::users(delivery)
+fn session_that_ended(delivery: &Delivery) -> Option<SessionRevoked> {
+    (delivery.event_type == SessionRevoked::SUBJECT).then(|| delivery.json().ok())?
 }

@@ -126,13 +126,15 @@ impl State {
 
     /// Ends streams, whosever they are.
     pub fn end(&mut self, end: End, which: impl Fn(&Open) -> bool) {
-        let users: Vec<Uuid> = self.open.keys().copied().collect();
+        let ending = self.open.iter().filter(|(_, open)| open.iter().any(&which));
+        let users: Vec<Uuid> = ending.map(|(user, _)| *user).collect();
         for user in users {
             self.end_of(user, end, &which);
         }
     }
 
-    fn end_of(&mut self, user: Uuid, end: End, which: impl Fn(&Open) -> bool) {
+    /// Ends streams of one user.
+    pub fn end_of(&mut self, user: Uuid, end: End, which: impl Fn(&Open) -> bool) {
         for open in self.take(user, which) {
             // What waits in it is read first, then this.
             let _ = open.end.set(end);
@@ -153,7 +155,9 @@ impl State {
         if open.is_empty() {
             self.open.remove(&user);
         }
-        self.recount(self.count - taken.len());
+        if !taken.is_empty() {
+            self.recount(self.count - taken.len());
+        }
         taken
     }
 
