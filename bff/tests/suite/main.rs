@@ -11,6 +11,7 @@ mod cookies;
 mod credentials;
 mod documentation;
 mod events;
+mod faults;
 mod helpers;
 mod keys;
 mod life;
