@@ -31,7 +31,7 @@ const BOUND: Duration = Duration::from_millis(3_500);
 /// An edge, and the ways to its servers.
 struct Edge {
     bank: Bank,
-    orders: OrdersStub,
+    _orders: OrdersStub,
     postgres: Proxy,
     redis: Proxy,
 }
@@ -60,7 +60,7 @@ impl Edge {
         let (postgres, redis) = proxies.unwrap();
         Self {
             bank: Bank::of(app).await,
-            orders,
+            _orders: orders,
             postgres,
             redis,
         }

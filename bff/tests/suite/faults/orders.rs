@@ -1,5 +1,6 @@
 //! Between the edge and the orders service.
 
+use bff::config::Settings;
 use futures::future::join_all;
 use http::StatusCode;
 use platform::{
@@ -23,7 +24,7 @@ struct Shop {
 }
 
 impl Shop {
-    async fn open(change: impl FnOnce(&mut bff::config::Settings)) -> Self {
+    async fn open(change: impl FnOnce(&mut Settings)) -> Self {
         let stub = OrdersStub::start();
         let mut url = stub.url();
         let way = Proxy::stand_before(&mut url);
@@ -59,11 +60,17 @@ impl Shop {
     }
 }
 
+/// However much fails, the next call is made.
+fn forgiving(settings: &mut Settings) {
+    settings.orders.breaker.consecutive_failures = u32::MAX;
+    settings.orders.breaker.min_success_ratio = 0.0;
+}
+
 #[tokio::test]
 async fn a_second_call_saves_a_read_whose_first_is_slow() {
     let shop = Shop::open(|settings| settings.orders.hedge = true).await;
     // So many that it is known what is slow.
-    for _ in 0..60 {
+    for _ in 0..120 {
         assert_eq!(shop.list().await, StatusCode::OK);
     }
     let before = shop.calls();
@@ -81,11 +88,7 @@ async fn a_second_call_saves_a_read_whose_first_is_slow() {
 
 #[tokio::test]
 async fn retries_stay_within_their_budget_however_much_fails() {
-    let shop = Shop::open(|settings| {
-        settings.orders.breaker.consecutive_failures = u32::MAX;
-        settings.orders.breaker.min_success_ratio = 0.0;
-    })
-    .await;
+    let shop = Shop::open(forgiving).await;
     shop.stub.will(Behaviour::Fail(Code::Unavailable));
     let asked = 300;
     let (statuses, took) = timed(async {
@@ -96,7 +99,8 @@ async fn retries_stay_within_their_budget_however_much_fails() {
         all
     })
     .await;
-    assert!(statuses.iter().all(|status| status.as_u16() == 503));
+    let refused = statuses.iter().filter(|status| status.as_u16() == 503);
+    assert_eq!(refused.count(), asked);
     // One for each five, and ten a second: those of ten seconds at once.
     let allowed = asked + asked / 5 + 100 + 10 * took.as_secs() as usize;
     let calls = shop.calls();
@@ -124,8 +128,8 @@ async fn what_is_refused_for_good_is_asked_once() {
 
 #[tokio::test]
 async fn a_read_whose_answer_broke_off_is_made_again() {
-    let shop = Shop::open(|_| {}).await;
-    for kept in [0, 1, 30, 200] {
+    let shop = Shop::open(forgiving).await;
+    for kept in [0, 1, 30, 90] {
         assert_eq!(shop.list().await, StatusCode::OK);
         let (before, lost) = (shop.calls(), shop.way.lost());
         shop.way.set(Fault::LoseAnswer(Loss {
@@ -142,7 +146,7 @@ async fn a_read_whose_answer_broke_off_is_made_again() {
 
 #[tokio::test]
 async fn connections_that_are_cut_fail_no_read() {
-    let shop = Shop::open(|_| {}).await;
+    let shop = Shop::open(forgiving).await;
     shop.stub.will(Behaviour::AnswerAfter(MS(20)));
     for _ in 0..10 {
         let (statuses, ()) = tokio::join!(join_all((0..5).map(|_| shop.list())), async {
@@ -154,7 +158,7 @@ async fn connections_that_are_cut_fail_no_read() {
 
 #[tokio::test]
 async fn a_narrow_or_long_way_costs_its_part_and_no_more_than_the_budget() {
-    let shop = Shop::open(|settings| settings.orders.breaker.probe_after_ms = Millis(1)).await;
+    let shop = Shop::open(forgiving).await;
     assert_eq!(shop.part().await["status"], "ok");
     for fault in [
         Fault::Bandwidth(20),
@@ -170,7 +174,7 @@ async fn a_narrow_or_long_way_costs_its_part_and_no_more_than_the_budget() {
         assert!(took < MS(1_200), "{fault:?}: {took:?}");
         shop.way.heal();
         eventually("it heals", async || {
-            shop.app.advance(chrono::TimeDelta::seconds(70));
+            shop.app.advance(chrono::TimeDelta::seconds(1));
             shop.part().await["status"] == "ok"
         })
         .await;

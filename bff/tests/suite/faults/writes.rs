@@ -71,7 +71,7 @@ async fn transfers_go_on_while_connections_are_cut() {
     let body = transfer(&ann, &bob, "0.10");
     for _ in 0..10 {
         let keys: Vec<_> = (0..8).map(|_| unique()).collect();
-        let ask = |key: &'_ String| bank.keyed("/v1/transfers", &ann.token, key, &body);
+        let ask = async |key: &String| bank.keyed("/v1/transfers", &ann.token, key, &body).await;
         let asked = join_all(keys.iter().map(ask));
         let (answers, ()) = tokio::join!(asked, async { way.cut() });
         for answer in answers {
