@@ -5,6 +5,7 @@
 mod administration;
 mod bad_input;
 mod cache;
+mod cache_bounds;
 mod code_sends;
 mod codes;
 mod cookies;
@@ -31,7 +32,9 @@ mod profile;
 mod program;
 mod races;
 mod registration;
+mod replicas;
 mod rolling;
+mod scopes;
 mod screens;
 mod session_list;
 mod sessions;
