@@ -10,7 +10,7 @@ use std::{
 use bff::{
     cache::{Cache, CacheSettings, Hit, Invalidate, Key, Scope, Ttl},
     identity::Role,
-    upstream::{CallError, Deadline},
+    upstream::{CallError, Deadline, Guards},
 };
 use chrono::TimeDelta;
 use futures::FutureExt as _;
@@ -68,8 +68,8 @@ impl Replicas {
             ..CacheSettings::default()
         };
         let cache = || {
-            let clock = Arc::new(clock.clone());
-            Cache::new(&settings, Some(redis.clone()), clock)
+            let guards = Guards::new(Arc::new(clock.clone()));
+            Cache::new(&settings, Some(redis.clone()), &guards)
         };
         Self {
             home: Arc::default(),

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bff::{
     cache::{Cache, CacheSettings, Key, Scope, Ttl},
-    upstream::Deadline,
+    upstream::{Deadline, Guards},
 };
 use futures::FutureExt as _;
 use platform::testing::ManualClock;
@@ -18,7 +18,7 @@ fn cache(memory_bytes: u64) -> Cache {
         memory_bytes,
         ..CacheSettings::default()
     };
-    Cache::new(&settings, None, Arc::new(ManualClock::new()))
+    Cache::new(&settings, None, &Guards::new(Arc::new(ManualClock::new())))
 }
 
 fn key(number: usize) -> Key {

@@ -8,6 +8,7 @@ mod cache;
 mod cache_bounds;
 mod code_sends;
 mod codes;
+mod connections;
 mod cookies;
 mod credentials;
 mod documentation;

@@ -147,10 +147,10 @@ impl Way {
                     self.send(&mut to, &chunk).await?;
                     continue;
                 };
-                let (arrives, lost) = chunk.split_at(chunk.len().min(loss.kept - kept));
+                let arrives = &chunk[..chunk.len().min(loss.kept - kept)];
                 kept += arrives.len();
                 to.write_all(arrives).await?;
-                if !lost.is_empty() && shows_up(&mut tail, lost, loss.answer) {
+                if shows_up(&mut tail, &chunk, loss.answer) {
                     self.lost.fetch_add(1, SeqCst);
                     return Err(io::ErrorKind::ConnectionReset.into());
                 }
