@@ -15,10 +15,10 @@ use platform::config::environment;
 
 use super::{
     generator,
-    plan::Subject,
     process::{Process, free_address},
     report,
     stand::{HOME, Stand, Starter},
+    subject::Subject,
     visitor::{Script, Visitor, get},
 };
 

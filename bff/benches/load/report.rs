@@ -10,9 +10,10 @@ use super::{
     generator::Throughput,
     history::History,
     overload::Overload,
-    plan::{Finding, Findings, Subject},
+    plan::{Finding, Findings},
     sign_ins::SignIns,
     streams::Streams,
+    subject::Subject,
     transfers::Transfers,
 };
 
