@@ -28,6 +28,7 @@ async fn with_patience_for_heads(ms: u64) -> TestApp {
 async fn both_versions_of_http_are_spoken_on_one_port() {
     let app = TestApp::start().await;
     let url = format!("{}/problems", app.url);
+    #[expect(clippy::disallowed_methods, reason = "the test's own clients")]
     let builder = reqwest::Client::builder;
     for (client, version) in [
         (builder().http1_only(), Version::HTTP_11),
