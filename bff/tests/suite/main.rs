@@ -10,6 +10,7 @@ mod codes;
 mod cookies;
 mod credentials;
 mod documentation;
+mod equal_work;
 mod events;
 mod helpers;
 mod keys;
