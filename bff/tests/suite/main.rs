@@ -25,6 +25,7 @@ mod oauth;
 mod openapi;
 mod orders_stub;
 mod outages;
+mod outrunning;
 mod passwords;
 mod processes;
 mod profile;

@@ -40,7 +40,10 @@ pub(super) fn check(
         && !costs.contains(&own)
     {
         let cost = own.to_string();
-        tracing::warn!(cost, "BFF_PASSWORDS__OTHER_COSTS lacks that of a stored hash");
+        tracing::warn!(
+            cost,
+            "BFF_PASSWORDS__OTHER_COSTS lacks that of a stored hash"
+        );
     }
     let is_right = stored.is_some_and(|stored| stored.is_of(password, memory));
     let others = costs.iter().filter(|cost| Some(**cost) != own);

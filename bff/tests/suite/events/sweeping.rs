@@ -103,7 +103,8 @@ async fn lines_about_nobody_forget_after_thirty_days_where_they_came_from() {
     messaging
         .lifetime
         .spawn(async move { worker.run(&lifetime).await });
-    let forgotten = "SELECT count(*) FROM audit_log WHERE num_nonnulls(ip, user_agent, subject) = 0";
+    let forgotten =
+        "SELECT count(*) FROM audit_log WHERE num_nonnulls(ip, user_agent, subject) = 0";
     eventually("all older ones have forgotten", async || {
         messaging.count(forgotten).await == 2 * 570
     })
@@ -111,7 +112,8 @@ async fn lines_about_nobody_forget_after_thirty_days_where_they_came_from() {
     messaging.lifetime.stop();
     let known = "SELECT count(*) FROM audit_log WHERE num_nonnulls(ip, user_agent, subject) = 3";
     assert_eq!(messaging.count(known).await, 4 * 600 - 2 * 570);
-    let wrong = "SELECT count(*) FROM audit_log WHERE ip IS NULL AND num_nonnulls(user_id, actor_id) > 0";
+    let wrong =
+        "SELECT count(*) FROM audit_log WHERE ip IS NULL AND num_nonnulls(user_id, actor_id) > 0";
     assert_eq!(messaging.count(wrong).await, 0);
     messaging.finish().await;
 }
