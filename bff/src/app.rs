@@ -28,7 +28,7 @@ use crate::{
     limits::Limiter,
     notify::Sealer,
     screens::{Screens, Sources},
-    upstream::{Accounts, Budget, Orders, RecentWrites},
+    upstream::{Accounts, Guards, Orders, RecentWrites},
 };
 
 pub(crate) use from_settings::{http_client, key_file, master_key};
@@ -113,6 +113,7 @@ impl AppState {
         let accounts = settings.postgres.pool("bff")?;
         let redis = Redis::new(&settings.redis)?;
         let nats = Nats::connect(&settings.nats, "bff").await?;
+        let guards = Guards::new(clock.clone());
 
         let sessions = Sessions::new(
             redis.clone(),
@@ -147,28 +148,22 @@ impl AppState {
             settings.environment == EnvironmentKind::Production,
             &http_client()?,
             sign_in.clone(),
+            &guards,
             &master,
         )?;
-        let budget = Budget::default();
         let writes = match settings.reads.replica_url {
             Some(_) => {
                 let keep = settings.reads.primary_after_write_ms;
-                RecentWrites::new(redis.clone(), keep, clock.clone())
+                RecentWrites::new(redis.clone(), keep, &guards)
             }
             None => RecentWrites::none(),
         };
         let sources = Sources {
-            accounts: Accounts::new(
-                &settings.postgres,
-                &settings.reads,
-                writes.clone(),
-                &budget,
-                &clock,
-            )?,
-            orders: Orders::new(&settings.orders, tokens.clone(), &budget, &clock)
+            accounts: Accounts::new(&settings.postgres, &settings.reads, writes.clone(), &guards)?,
+            orders: Orders::new(&settings.orders, tokens.clone(), &guards)
                 .context("BFF_ORDERS__URL")?,
         };
-        let cache = Cache::noting(&settings.cache, Some(redis.clone()), clock.clone(), writes);
+        let cache = Cache::noting(&settings.cache, Some(redis.clone()), &guards, writes);
         let screens = Screens::new(
             &settings.screens,
             sources.clone(),
@@ -201,7 +196,9 @@ impl AppState {
                 .follow(settings.tokens.keys_file.clone(), lifetime.clone()),
         );
 
-        let readiness = readiness(&accounts, &sources.orders, &redis, &nats);
+        let limiter = Limiter::new(&settings.limits, redis.clone(), &guards);
+        let readiness = readiness(&accounts, &sources.orders, &redis, &nats)
+            .circuits(move || guards.circuits());
         let hsts = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         Ok(Self(Arc::new(App {
             region: settings
@@ -212,7 +209,7 @@ impl AppState {
             hsts: settings.http.tls.then(|| Arc::new(hsts)),
             openapi: router::openapi()?.into(),
             readiness,
-            limiter: Limiter::new(&settings.limits, redis, clock.clone()),
+            limiter,
             sources,
             cache,
             screens,

@@ -169,7 +169,8 @@ pub struct HttpSettings {
     /// Requests that may be in flight at once, or fewer while that makes them
     /// slower; more are answered `503 overloaded`.
     pub max_in_flight: usize,
-    /// How long a client may take to send a request's head, in milliseconds.
+    /// How long a client may take to send a request's head, in milliseconds. Over
+    /// HTTP/2, it is sent a ping after twice as long and has as long to answer.
     pub header_timeout_ms: Millis,
     /// How long a client may take to send a request's body, in milliseconds.
     pub body_timeout_ms: Millis,

@@ -28,12 +28,14 @@ use crate::shutdown::Lifetime;
 const CHECK_LIMIT: Duration = Duration::from_millis(500);
 
 type Probe = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+type Circuits = Arc<dyn Fn() -> BTreeMap<String, &'static str> + Send + Sync>;
 
 /// What `/readyz` tells: whether this process may take traffic, and how each
 /// thing it depends on is.
 #[derive(Clone, Default)]
 pub struct Readiness {
     dependencies: Vec<(&'static str, bool, Probe)>,
+    circuits: Option<Circuits>,
     overloaded: Arc<AtomicBool>,
 }
 
@@ -73,6 +75,17 @@ impl Readiness {
     {
         self.dependencies
             .push((name, required, Arc::new(move || probe().boxed())));
+        self
+    }
+
+    /// Shows how the circuits of calls are, by their names. An open one doesn't
+    /// stop traffic: the calls of others still answer.
+    #[must_use]
+    pub fn circuits<F>(mut self, states: F) -> Self
+    where
+        F: Fn() -> BTreeMap<String, &'static str> + Send + Sync + 'static,
+    {
+        self.circuits = Some(Arc::new(states));
         self
     }
 
@@ -120,6 +133,7 @@ impl Readiness {
             Report {
                 status,
                 dependencies,
+                circuits: self.circuits.as_ref().map(|states| states()),
             },
         )
     }
@@ -129,6 +143,8 @@ impl Readiness {
 struct Report {
     status: &'static str,
     dependencies: BTreeMap<&'static str, Dependency>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    circuits: Option<BTreeMap<String, &'static str>>,
 }
 
 #[derive(Debug, Serialize)]

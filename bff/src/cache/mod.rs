@@ -38,7 +38,7 @@ use self::{
     metrics::{CacheMetrics, MISS},
     shared::SharedTier,
 };
-use crate::upstream::{CallError, Deadline, RecentWrites};
+use crate::upstream::{CallError, Deadline, Guards, RecentWrites};
 
 /// Where a value came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -88,8 +88,8 @@ struct Inner {
 impl Cache {
     /// An empty cache. Without `redis` there is no second tier.
     #[must_use]
-    pub fn new(settings: &CacheSettings, redis: Option<Redis>, clock: SharedClock) -> Self {
-        Self::noting(settings, redis, clock, RecentWrites::none())
+    pub fn new(settings: &CacheSettings, redis: Option<Redis>, guards: &Guards) -> Self {
+        Self::noting(settings, redis, guards, RecentWrites::none())
     }
 
     /// The same, that tells `writes` whose data has changed.
@@ -97,7 +97,7 @@ impl Cache {
     pub fn noting(
         settings: &CacheSettings,
         redis: Option<Redis>,
-        clock: SharedClock,
+        guards: &Guards,
         writes: RecentWrites,
     ) -> Self {
         let evictions = ::metrics::counter!("cache_evictions_total", "tier" => "l1");
@@ -114,10 +114,10 @@ impl Cache {
                 }
             })
             .build();
-        let shared = redis.map(|redis| SharedTier::new(redis, settings, clock.clone()).into());
+        let shared = redis.map(|redis| SharedTier::new(redis, settings, guards).into());
         Self(Arc::new(Inner {
             settings: settings.clone(),
-            clock,
+            clock: guards.clock(),
             memory,
             writes,
             generations: Generations::default(),

@@ -22,7 +22,7 @@ use super::{
     entry::{Entry, LONGEST, Marks, millis},
     key::{Key, Tag},
 };
-use crate::upstream::{CallError, Deadline, GuardedRedis};
+use crate::upstream::{CallError, Deadline, GuardedRedis, Guards};
 
 /// Replicas' clocks may be apart by so much, in milliseconds.
 const SKEW_MS: i64 = 1_000;
@@ -36,18 +36,18 @@ pub(super) struct SharedTier {
 }
 
 impl SharedTier {
-    pub(super) fn new(redis: Redis, settings: &CacheSettings, clock: SharedClock) -> Self {
+    pub(super) fn new(redis: Redis, settings: &CacheSettings, guards: &Guards) -> Self {
         let redis = GuardedRedis::new(
             "cache",
             redis,
             settings.redis_limit_ms.duration(),
             (settings.redis_concurrency, Duration::ZERO),
             &settings.redis_breaker,
-            clock.clone(),
+            guards,
         );
         Self {
             redis,
-            clock,
+            clock: guards.clock(),
             distrusted: AtomicI64::new(i64::MIN),
         }
     }

@@ -3,23 +3,29 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
 
 use axum::{Router, extract::Request};
-use hyper::body::Incoming;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
 use platform::shutdown::Lifetime;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
+    time::timeout,
 };
 use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::config::HttpSettings;
@@ -48,9 +54,9 @@ pub async fn serve(
     lifetime: &Lifetime,
 ) {
     let connections = Arc::new(Semaphore::new(settings.max_connections));
-    let builder = Arc::new(builder(settings));
+    let protocols = Arc::new(Protocols::new(settings));
     let graceful = GracefulShutdown::new();
-    let write_timeout = settings.write_timeout_ms.duration();
+    let draining = CancellationToken::new();
     let open = |stream: TcpStream, peer: IpAddr| {
         let Ok(permit) = connections.clone().try_acquire_owned() else {
             metrics::counter!("http_connections_refused_total").increment(1);
@@ -65,14 +71,27 @@ pub async fn serve(
                 request.map(axum::body::Body::new) as Request
             });
         let service = TowerToHyperService::new(service);
-        // Who doesn't read an answer is left, or it would wait for ever.
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(write_timeout));
-        let stream = TokioIo::new(Box::pin(stream));
-        let connection = builder.serve_connection_with_upgrades(stream, service);
-        let connection = graceful.watch(connection.into_owned());
+        let (protocols, draining) = (protocols.clone(), draining.clone());
+        let watcher = graceful.watcher();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let Some(Some(http2)) = draining
+                .run_until_cancelled(protocols.speaks_http2(&stream))
+                .await
+            else {
+                return;
+            };
+            let mut stream = protocols.limited(stream);
+            let ended = if http2 {
+                // Answers to pings come more often, unless it never began.
+                let silence = Some(protocols.patience * 4);
+                stream.inner_mut().as_mut().set_read_timeout_pinned(silence);
+                let connection = protocols.http2.serve_connection(stream, service);
+                watcher.watch(connection).await
+            } else {
+                let connection = protocols.http1.serve_connection(stream, service);
+                watcher.watch(connection).await
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%error, "connection ended");
             }
             drop(permit);
@@ -105,11 +124,9 @@ pub async fn serve(
     // What was sent just before on a connection that was open, or was just
     // opened, isn't read yet: closed now, it would be lost.
     tokio::time::sleep(LINGER).await;
+    draining.cancel();
     let limit = settings.drain_limit_ms.duration();
-    if tokio::time::timeout(limit, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    if timeout(limit, graceful.shutdown()).await.is_err() {
         tracing::warn!(
             ?limit,
             "connections were still open at the end of the drain"
@@ -117,21 +134,54 @@ pub async fn serve(
     }
 }
 
-fn builder(settings: &HttpSettings) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.header_timeout_ms.duration())
-        .max_buf_size(64 * 1024)
-        .max_headers(100);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(Some(128))
-        .max_header_list_size(32 * 1024)
-        .max_pending_accept_reset_streams(Some(16))
-        .keep_alive_interval(Some(Duration::from_secs(20)))
-        .keep_alive_timeout(Duration::from_secs(10));
-    builder
+/// How either version of HTTP is spoken.
+struct Protocols {
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+    /// How long a client may take to say what it wants.
+    patience: Duration,
+    write_timeout: Duration,
+}
+
+impl Protocols {
+    fn new(settings: &HttpSettings) -> Self {
+        let patience = settings.header_timeout_ms.duration();
+        let mut http1 = http1::Builder::new();
+        http1
+            .timer(TokioTimer::new())
+            .header_read_timeout(patience)
+            .max_buf_size(64 * 1024)
+            .max_headers(100);
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(Some(128))
+            .max_header_list_size(32 * 1024)
+            .max_pending_accept_reset_streams(Some(16))
+            .keep_alive_interval(Some(patience * 2))
+            .keep_alive_timeout(patience);
+        Self {
+            http1,
+            http2,
+            patience,
+            write_timeout: settings.write_timeout_ms.duration(),
+        }
+    }
+
+    /// Looks at the first bytes and leaves them: HTTP/2 begins with "PRI", which
+    /// is no method of HTTP/1.1 (RFC 9113, section 3.4). Hyper's own detection
+    /// takes them and gives them back in front of the rest, for which each
+    /// connection over HTTP/1.1 pays with a buffer of twice the size.
+    async fn speaks_http2(&self, stream: &TcpStream) -> Option<bool> {
+        let mut first = [0; 3];
+        let peeked = timeout(self.patience, stream.peek(&mut first)).await;
+        Some(&first[..peeked.ok()?.ok()?] == b"PRI")
+    }
+
+    /// Who doesn't read an answer is left, or it would wait for ever.
+    fn limited(&self, stream: TcpStream) -> TokioIo<Pin<Box<TimeoutStream<TcpStream>>>> {
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.write_timeout));
+        TokioIo::new(Box::pin(stream))
+    }
 }

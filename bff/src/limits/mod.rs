@@ -33,6 +33,8 @@ use bucket::{Bucket, Left};
 use settings::Quota;
 use shared::Shared;
 
+use crate::upstream::Guards;
+
 /// Subjects of one class that a replica remembers. What it forgets of a subject
 /// the shared tier knows.
 const MAX_SUBJECTS: u64 = 20_000;
@@ -95,7 +97,7 @@ impl Limiter {
     /// A limiter that shares its counts with all that use the same Redis and
     /// key prefix.
     #[must_use]
-    pub fn new(settings: &LimitSettings, redis: Redis, clock: SharedClock) -> Self {
+    pub fn new(settings: &LimitSettings, redis: Redis, guards: &Guards) -> Self {
         let quota = |class| match class {
             Class::Auth => Quota::from(settings.auth),
             Class::Code => Quota::from(settings.code),
@@ -105,8 +107,8 @@ impl Limiter {
         };
         let limit = settings.redis_limit_ms.duration();
         Self {
-            shared: Shared::new(redis, limit, clock.clone()),
-            clock,
+            shared: Shared::new(redis, limit, guards),
+            clock: guards.clock(),
             replicas: settings.replicas,
             classes: Class::ALL.map(|class| Limits::new(class, quota(class))),
         }

@@ -1,10 +1,10 @@
 use std::{num::NonZeroU32, sync::LazyLock, time::Duration};
 
-use platform::{clock::SharedClock, config::Millis, redis::Redis};
+use platform::{config::Millis, redis::Redis};
 use redis::Script;
 
 use super::settings::Quota;
-use crate::upstream::{BreakerSettings, GuardedRedis};
+use crate::upstream::{BreakerSettings, GuardedRedis, Guards};
 
 static GCRA: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("gcra.lua")));
 
@@ -29,7 +29,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Buckets that are asked for at most `limit`.
-    pub fn new(redis: Redis, limit: Duration, clock: SharedClock) -> Self {
+    pub fn new(redis: Redis, limit: Duration, guards: &Guards) -> Self {
         // There is a good answer without Redis, and a better one with it: it is
         // given up soon, and tried again soon.
         let breaker = BreakerSettings {
@@ -39,7 +39,7 @@ impl Shared {
         };
         let at_once = (1_024, limit);
         Self {
-            redis: GuardedRedis::new("limits", redis, limit, at_once, &breaker, clock),
+            redis: GuardedRedis::new("limits", redis, limit, at_once, &breaker, guards),
         }
     }
 
@@ -99,7 +99,8 @@ mod tests {
     }
 
     fn shared(redis: &Redis) -> Shared {
-        Shared::new(redis.clone(), Duration::from_secs(5), Arc::new(SystemClock))
+        let guards = Guards::new(Arc::new(SystemClock));
+        Shared::new(redis.clone(), Duration::from_secs(5), &guards)
     }
 
     /// Intervals are long beside the test: Redis forgets full buckets by its own

@@ -41,6 +41,28 @@ impl Default for BreakerSettings {
     }
 }
 
+/// Whether calls go through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Circuit {
+    /// They do.
+    Closed,
+    /// One does, which asks whether the callee is back.
+    HalfOpen,
+    /// None does.
+    Open,
+}
+
+impl Circuit {
+    /// The field's name for it.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half_open",
+            Self::Open => "open",
+        }
+    }
+}
+
 /// What a call showed about its callee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -88,7 +110,7 @@ impl Breaker {
     ) -> Self {
         let gauge =
             metrics::gauge!("upstream_breaker_state", "upstream" => name[0], "method" => name[1]);
-        gauge.set(CLOSED);
+        gauge.set(Circuit::Closed as u8);
         Self {
             name,
             settings: settings.clone(),
@@ -115,7 +137,7 @@ impl Breaker {
                     });
                 }
                 *probing = true;
-                self.gauge.set(PROBING);
+                self.gauge.set(Circuit::HalfOpen as u8);
                 true
             }
         };
@@ -126,21 +148,35 @@ impl Breaker {
         })
     }
 
-    /// Whether calls go through as usual.
-    pub(super) fn is_closed(&self) -> bool {
-        matches!(*self.state(), State::Closed { .. })
+    pub(super) fn name(&self) -> [&'static str; 2] {
+        self.name
     }
 
-    fn record(&self, probe: bool, verdict: Verdict) {
+    pub(super) fn circuit(&self) -> Circuit {
+        match *self.state() {
+            State::Closed { .. } => Circuit::Closed,
+            State::Open { probing: true, .. } => Circuit::HalfOpen,
+            State::Open { .. } => Circuit::Open,
+        }
+    }
+
+    /// Whether calls go through as usual.
+    pub(super) fn is_closed(&self) -> bool {
+        self.circuit() == Circuit::Closed
+    }
+
+    /// Returns whether this closed the circuit.
+    fn record(&self, probe: bool, verdict: Verdict) -> bool {
         let mut state = self.state();
         match &mut *state {
             State::Open { pause, .. } if probe => match verdict {
                 // Any answer that isn't a failure shows that the callee is back.
                 Verdict::Success | Verdict::Refused => {
                     *state = State::closed();
-                    self.gauge.set(CLOSED);
+                    self.gauge.set(Circuit::Closed as u8);
                     let [upstream, method] = self.name;
                     tracing::info!(upstream, method, "circuit closed");
+                    return true;
                 }
                 Verdict::Failure | Verdict::Throttled => {
                     let longest = self.settings.probe_after_max_ms.duration();
@@ -155,12 +191,12 @@ impl Breaker {
                     Verdict::Success => *failures = 0,
                     Verdict::Failure => *failures += 1,
                     Verdict::Throttled => {}
-                    Verdict::Refused => return,
+                    Verdict::Refused => return false,
                 }
                 let success = verdict == Verdict::Success;
                 window.add(self.clock.now_ms(), success);
                 if success {
-                    return;
+                    return false;
                 }
                 let failures = *failures;
                 let (succeeded, calls) = window.sums();
@@ -174,10 +210,11 @@ impl Breaker {
                 }
             }
         }
+        false
     }
 
     fn open(&self, pause: Duration) -> State {
-        self.gauge.set(OPEN);
+        self.gauge.set(Circuit::Open as u8);
         // Replicas that saw the same fault shouldn't probe in step.
         let jittered = pause.mul_f64(rand::random_range(0.8..=1.2));
         State::Open {
@@ -192,10 +229,6 @@ impl Breaker {
     }
 }
 
-const CLOSED: f64 = 0.0;
-const PROBING: f64 = 1.0;
-const OPEN: f64 = 2.0;
-
 impl State {
     fn closed() -> Self {
         Self::Closed {
@@ -206,7 +239,7 @@ impl State {
 }
 
 /// A call that was let through. Dropped without a verdict, because its caller
-/// went away, it says nothing; a probe then leaves its turn to the next call.
+/// went away or was in a hurry, it says nothing; a probe then leaves its turn to the next call.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Pass<'a> {
@@ -216,9 +249,10 @@ pub(super) struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    pub(super) fn tell(mut self, verdict: Verdict) {
+    /// Returns whether this closed the circuit.
+    pub(super) fn tell(mut self, verdict: Verdict) -> bool {
         self.told = true;
-        self.breaker.record(self.probe, verdict);
+        self.breaker.record(self.probe, verdict)
     }
 }
 
@@ -229,7 +263,7 @@ impl Drop for Pass<'_> {
             && let State::Open { probing, .. } = &mut *self.breaker.state()
         {
             *probing = false;
-            self.breaker.gauge.set(OPEN);
+            self.breaker.gauge.set(Circuit::Open as u8);
         }
     }
 }

@@ -7,17 +7,17 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures::future::select;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use platform::clock::SharedClock;
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::SemaphorePermit,
     time::{Instant, sleep, timeout},
 };
-use tower::retry::budget::{Budget as _, TpsBudget};
+use tower::retry::budget::Budget as _;
 use tracing::Instrument as _;
 
 use super::{
-    CallError, Deadline,
+    CallError, Deadline, Guards,
     breaker::{Breaker, BreakerSettings, Verdict},
+    bulkhead::Bulkhead,
     latency::P95,
 };
 
@@ -42,20 +42,15 @@ pub struct Policy {
     pub patience: Duration,
 }
 
-/// The extra calls that all methods of a process may make together: one for
-/// each five calls of those that may be repeated, and ten a second, over ten
-/// seconds. That is what [`TpsBudget::default`] gives.
-pub type Budget = Arc<TpsBudget>;
-
 /// The guard of one method. It is shared by all who call the method.
 #[derive(Debug)]
 pub struct Guard {
     name: [&'static str; 2],
     policy: Policy,
-    permits: Semaphore,
-    breaker: Breaker,
+    bulkhead: Bulkhead,
+    breaker: Arc<Breaker>,
     p95: P95,
-    budget: Budget,
+    guards: Guards,
     metrics: GuardMetrics,
 }
 
@@ -74,16 +69,15 @@ impl Guard {
         name: [&'static str; 2],
         policy: Policy,
         breaker: &BreakerSettings,
-        budget: Budget,
-        clock: SharedClock,
+        guards: &Guards,
     ) -> Self {
         Self {
             name,
             policy,
-            permits: Semaphore::new(policy.concurrency),
-            breaker: Breaker::new(name, breaker, clock),
+            bulkhead: Bulkhead::new(policy.concurrency),
+            breaker: guards.breaker(name, breaker),
             p95: P95::default(),
-            budget,
+            guards: guards.clone(),
             metrics: GuardMetrics::new(name),
         }
     }
@@ -104,7 +98,7 @@ impl Guard {
         F: Future<Output = Result<T, CallError>>,
     {
         if self.policy.retries > 0 || self.policy.hedge {
-            self.budget.deposit();
+            self.guards.budget().deposit();
         }
         let mut outcome = self.hedged(deadline, &call, Kind::First).await;
         for retry in 0..self.policy.retries {
@@ -116,7 +110,7 @@ impl Guard {
                 Some(after) => after.mul_f64(rand::random_range(1.0..1.5)),
                 None => (FIRST_PAUSE * 2_u32.pow(retry)).mul_f64(rand::random_range(0.5..1.5)),
             };
-            if deadline.remaining() <= pause || !self.budget.withdraw() {
+            if deadline.remaining() <= pause || !self.guards.budget().withdraw() {
                 break;
             }
             sleep(pause).await;
@@ -141,7 +135,7 @@ impl Guard {
         if let Ok(outcome) = timeout(p95, first.as_mut()).await {
             return outcome;
         }
-        if !self.breaker.is_closed() || !self.budget.withdraw() {
+        if !self.breaker.is_closed() || !self.guards.budget().withdraw() {
             return first.await;
         }
         let second = pin!(self.attempt(deadline, call, Kind::Hedge));
@@ -162,7 +156,7 @@ impl Guard {
     {
         let rejected = |_: &CallError| self.metrics.rejected.increment(1);
         let pass = self.breaker.admit().inspect_err(rejected)?;
-        let _permit = self.permit(deadline, kind).await.inspect_err(rejected)?;
+        let _place = self.place(deadline, kind).await.inspect_err(rejected)?;
         let attempt = Attempt::begin(self, kind);
         let given = deadline.remaining();
         let [upstream, method] = self.name;
@@ -171,33 +165,36 @@ impl Guard {
         let work = span.in_scope(call).instrument(span);
         let outcome = deadline.limit(work).await;
         attempt.end(&outcome);
-        pass.tell(match &outcome {
+        let verdict = match &outcome {
             Ok(_) => Verdict::Success,
             Err(CallError::Unavailable { .. } | CallError::Internal(_)) => Verdict::Failure,
             Err(CallError::DeadlineExceeded) if given >= self.policy.patience => Verdict::Failure,
+            Err(CallError::DeadlineExceeded) => return outcome,
             Err(CallError::Overloaded { .. }) => Verdict::Throttled,
             Err(_) => Verdict::Refused,
-        });
+        };
+        if pass.tell(verdict) {
+            self.bulkhead.narrow();
+        } else if matches!(verdict, Verdict::Success | Verdict::Refused) {
+            self.bulkhead.widen();
+        }
         outcome
     }
 
-    async fn permit(
+    async fn place(
         &self,
         deadline: Deadline,
         kind: Kind,
     ) -> Result<SemaphorePermit<'_>, CallError> {
-        if let Ok(permit) = self.permits.try_acquire() {
-            return Ok(permit);
+        if let Some(place) = self.bulkhead.try_enter() {
+            return Ok(place);
         }
         let wait = match kind {
             Kind::Hedge => Duration::ZERO,
             Kind::First | Kind::Retry => self.policy.wait.min(deadline.remaining()),
         };
         let _waiting = Raised::new(&self.metrics.waiting);
-        match timeout(wait, self.permits.acquire()).await {
-            Ok(permit) => Ok(permit.expect("the semaphore is never closed")),
-            Err(_) => Err(CallError::Overloaded { retry_after: None }),
-        }
+        self.bulkhead.enter(wait).await
     }
 }
 

@@ -17,9 +17,13 @@ fn policy() -> Policy {
 }
 
 fn guard(policy: Policy) -> Guard {
-    let clock = Arc::new(ManualClock::new());
-    let breaker = BreakerSettings::default();
-    Guard::new(["test", "test"], policy, &breaker, Budget::default(), clock)
+    let guards = Guards::new(Arc::new(ManualClock::new()));
+    Guard::new(
+        ["test", "test"],
+        policy,
+        &BreakerSettings::default(),
+        &guards,
+    )
 }
 
 /// An upstream that counts its calls.
@@ -136,22 +140,14 @@ async fn when_a_hedge_fails_the_first_call_still_counts() {
 
 #[tokio::test(start_paused = true)]
 async fn retries_and_hedges_share_one_budget() {
-    let (budget, clock) = (Budget::default(), Arc::new(ManualClock::new()));
+    let guards = Guards::new(Arc::new(ManualClock::new()));
     // A circuit that stays closed, so that only the budget stops anything.
     let breaker = BreakerSettings {
         consecutive_failures: u32::MAX,
         min_success_ratio: 0.0,
         ..BreakerSettings::default()
     };
-    let guard = |name| {
-        Guard::new(
-            [name, name],
-            policy(),
-            &breaker,
-            budget.clone(),
-            clock.clone(),
-        )
-    };
+    let guard = |name| Guard::new([name, name], policy(), &breaker, &guards);
     let failing = guard("failing");
     let upstream = Upstream::default();
     for _ in 0..1_000 {
@@ -176,7 +172,7 @@ async fn retries_and_hedges_share_one_budget() {
         sleep(MS(100)).await;
         Ok(())
     };
-    while budget.withdraw() {}
+    while guards.budget().withdraw() {}
     slow.call(Deadline::within(MS(1_000)), call).await.unwrap();
     assert_eq!(upstream.calls(), 1, "no hedge is left");
 }
@@ -234,4 +230,60 @@ async fn clients_in_a_hurry_dont_open_the_circuit() {
         assert!(matches!(outcome, Err(CallError::DeadlineExceeded)));
     }
     assert!(guard.breaker.is_closed());
+}
+
+/// A guard whose circuit is open, and a probe is due.
+async fn due(policy: Policy) -> (Guard, Guards) {
+    let clock = ManualClock::new();
+    let guards = Guards::new(Arc::new(clock.clone()));
+    let guard = Guard::new(
+        ["test", "test"],
+        policy,
+        &BreakerSettings::default(),
+        &guards,
+    );
+    for _ in 0..5 {
+        let fail = async || Err::<(), _>(CallError::internal("fault"));
+        let _ = guard.call(Deadline::within(MS(1_000)), fail).await;
+    }
+    assert_eq!(guards.circuits()["test.test"], "open");
+    clock.advance(chrono::TimeDelta::seconds(2));
+    (guard, guards)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callee_that_is_back_gets_twice_as_many_calls_each_round_trip() {
+    let (guard, guards) = due(Policy {
+        wait: MS(1_000),
+        hedge: false,
+        ..policy()
+    })
+    .await;
+    answers(&guard, 1, MS(10)).await;
+    assert_eq!(guards.circuits()["test.test"], "closed");
+
+    let began = Instant::now();
+    let starts = std::sync::Mutex::new(Vec::new());
+    let call = async || {
+        starts.lock().unwrap().push(began.elapsed().as_millis());
+        sleep(MS(10)).await;
+        Ok(())
+    };
+    let calls = (0..23).map(|_| guard.call(Deadline::within(MS(1_000)), call));
+    let all = futures::future::join_all(calls).await;
+    assert!(all.iter().all(Result::is_ok));
+    let starts = starts.into_inner().unwrap();
+    let waves = starts.chunk_by(|one, next| next - one < 5).map(<[_]>::len);
+    assert_eq!(waves.collect::<Vec<_>>(), [1, 2, 4, 8, 8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_in_a_hurry_finds_nothing_out() {
+    let (guard, guards) = due(policy()).await;
+    let hang = || std::future::pending::<Result<(), CallError>>();
+    let outcome = guard.call(Deadline::within(MS(20)), hang).await;
+    assert!(matches!(outcome, Err(CallError::DeadlineExceeded)));
+    assert_eq!(guards.circuits()["test.test"], "open");
+    answers(&guard, 1, MS(1)).await;
+    assert_eq!(guards.circuits()["test.test"], "closed");
 }

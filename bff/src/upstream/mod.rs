@@ -3,10 +3,12 @@
 
 mod accounts;
 mod breaker;
+mod bulkhead;
 mod context;
 mod deadline;
 mod error;
 mod guard;
+mod guards;
 mod latency;
 mod orders;
 mod recent;
@@ -21,7 +23,8 @@ pub use breaker::BreakerSettings;
 pub use context::{Context, Trail};
 pub use deadline::Deadline;
 pub use error::{CallError, Violation};
-pub use guard::{Budget, Guard, Policy};
+pub use guard::{Guard, Policy};
+pub use guards::Guards;
 pub use orders::Orders;
 pub use recent::RecentWrites;
 pub(crate) use redis::GuardedRedis;

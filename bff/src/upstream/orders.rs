@@ -2,7 +2,7 @@ mod privacy;
 
 use std::{sync::Arc, time::Duration};
 
-use platform::{clock::SharedClock, currency::Currency};
+use platform::currency::Currency;
 use proto::orders::v1::{
     GetItemRequest, GetOrderRequest, ListItemsRequest, ListOrdersRequest,
     ListRecommendationsRequest, OrderState, catalog_service_client::CatalogServiceClient,
@@ -18,7 +18,7 @@ use tonic_health::pb::{
 use uuid::Uuid;
 
 use super::{
-    Budget, CallError, Context, Guard, OrdersSettings, Policy, rpc,
+    CallError, Context, Guard, Guards, OrdersSettings, Policy, rpc,
     view::{self, Item, ItemQuery, Order, Page},
 };
 use crate::identity::{Caller, token::Tokens};
@@ -55,8 +55,7 @@ impl Orders {
     pub fn new(
         settings: &OrdersSettings,
         tokens: Tokens,
-        budget: &Budget,
-        clock: &SharedClock,
+        guards: &Guards,
     ) -> Result<Self, tonic::transport::Error> {
         let channel = Endpoint::from_shared(settings.url.expose().to_string())?
             .connect_timeout(settings.connect_timeout_ms.duration())
@@ -72,10 +71,7 @@ impl Orders {
             hedge: settings.hedge,
             patience: Duration::from_millis(100),
         };
-        let guard = |method| {
-            let (budget, clock) = (budget.clone(), clock.clone());
-            Guard::new(["orders", method], policy, &settings.breaker, budget, clock)
-        };
+        let guard = |method| Guard::new(["orders", method], policy, &settings.breaker, guards);
         Ok(Self(Arc::new(Inner {
             health: HealthClient::new(channel.clone()),
             catalog: CatalogServiceClient::new(channel.clone()),

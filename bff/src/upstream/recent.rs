@@ -13,7 +13,7 @@ use platform::{clock::SharedClock, config::Millis, redis::Redis};
 use redis::cmd;
 use uuid::Uuid;
 
-use super::{BreakerSettings, GuardedRedis};
+use super::{BreakerSettings, GuardedRedis, Guards};
 
 /// Users that this replica remembers at once; of the others Redis knows.
 const REMEMBERED: u64 = 100_000;
@@ -46,17 +46,10 @@ impl RecentWrites {
 
     /// Remembers for `keep`.
     #[must_use]
-    pub fn new(redis: Redis, keep: Millis, clock: SharedClock) -> Self {
+    pub fn new(redis: Redis, keep: Millis, guards: &Guards) -> Self {
         let at_once = (256, Duration::ZERO);
-        let (breaker, clock_of_breaker) = (BreakerSettings::default(), clock.clone());
-        let redis = GuardedRedis::new(
-            "recent-writes",
-            redis,
-            LIMIT,
-            at_once,
-            &breaker,
-            clock_of_breaker,
-        );
+        let breaker = BreakerSettings::default();
+        let redis = GuardedRedis::new("recent-writes", redis, LIMIT, at_once, &breaker, guards);
         Self(Some(Arc::new(Inner {
             here: moka::sync::Cache::builder()
                 .max_capacity(REMEMBERED)
@@ -65,7 +58,7 @@ impl RecentWrites {
             everybody_until: AtomicI64::new(i64::MIN),
             redis,
             keep,
-            clock,
+            clock: guards.clock(),
         })))
     }
 

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use platform::{clock::SharedClock, redis::Redis};
+use platform::redis::Redis;
 use redis::{Cmd, FromRedisValue, RedisResult, aio::ConnectionManager};
 
-use super::{BreakerSettings, Budget, CallError, Deadline, Guard, Policy};
+use super::{BreakerSettings, CallError, Deadline, Guard, Guards, Policy};
 
 /// Redis, for a use that has an answer without it: asked for a short time, and
 /// not at all while it fails.
@@ -23,7 +23,7 @@ impl GuardedRedis {
         limit: Duration,
         (concurrency, wait): (usize, Duration),
         breaker: &BreakerSettings,
-        clock: SharedClock,
+        guards: &Guards,
     ) -> Self {
         let policy = Policy {
             concurrency,
@@ -32,7 +32,7 @@ impl GuardedRedis {
             hedge: false,
             patience: limit / 2,
         };
-        let guard = Guard::new(["redis", name], policy, breaker, Budget::default(), clock);
+        let guard = Guard::new(["redis", name], policy, breaker, guards);
         Self {
             redis,
             guard,

@@ -10,7 +10,7 @@ use std::{
 use bff::{
     cache::{Cache, CacheSettings, Hit, Invalidate, Key, Scope, Ttl},
     identity::Role,
-    upstream::{CallError, Deadline},
+    upstream::{CallError, Deadline, Guards},
 };
 use chrono::TimeDelta;
 use futures::FutureExt as _;
@@ -68,8 +68,8 @@ impl Replicas {
             ..CacheSettings::default()
         };
         let cache = || {
-            let clock = Arc::new(clock.clone());
-            Cache::new(&settings, Some(redis.clone()), clock)
+            let guards = Guards::new(Arc::new(clock.clone()));
+            Cache::new(&settings, Some(redis.clone()), &guards)
         };
         Self {
             home: Arc::default(),
@@ -259,7 +259,7 @@ async fn memory_is_bounded_in_bytes() {
         memory_bytes: 100_000,
         ..CacheSettings::default()
     };
-    let cache = Cache::new(&settings, None, Arc::new(ManualClock::new()));
+    let cache = Cache::new(&settings, None, &Guards::new(Arc::new(ManualClock::new())));
     let keys: Vec<_> = (0..200)
         .map(|n| Key::new("value", Scope::Public).detail(n.to_string()))
         .collect();

@@ -7,6 +7,7 @@ mod bad_input;
 mod cache;
 mod code_sends;
 mod codes;
+mod connections;
 mod cookies;
 mod credentials;
 mod documentation;

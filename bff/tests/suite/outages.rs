@@ -8,9 +8,13 @@ use std::{
 
 use futures::future::join_all;
 use http::{Method, StatusCode};
-use platform::testing::Server;
+use platform::{ops, telemetry::metrics_handle, testing::Server};
+use serde_json::Value;
 
-use crate::helpers::{Answer, TestApp, accounts_database_on, eventually};
+use crate::{
+    helpers::{Answer, TestApp, accounts_database_on, eventually},
+    orders_stub::OrdersStub,
+};
 
 async fn on_redis(redis: &Server) -> TestApp {
     let url = redis.url();
@@ -190,4 +194,43 @@ async fn draining_under_load_fails_no_request() {
         "{:?}",
         began.elapsed()
     );
+}
+
+#[tokio::test]
+async fn operators_see_which_circuits_are_open() {
+    let mut orders = OrdersStub::start();
+    let app = TestApp::with(|settings| settings.orders.url = orders.url()).await;
+    let token = app.signed_in("ann@example.com").await.access;
+    let router = ops::router(
+        app.readiness.clone(),
+        metrics_handle(),
+        app.lifetime.clone(),
+    );
+    let operations = ops::listen("127.0.0.1:0".parse().unwrap(), router);
+    let url = format!("http://{}/readyz", operations.await.unwrap());
+    let circuits = async || {
+        let answer = app.client.get(&url).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "traffic goes on");
+        answer.json::<Value>().await.unwrap()["circuits"].clone()
+    };
+    let ask = async || app.get("/v1/orders", Some(&token)).await.status;
+
+    assert_eq!(ask().await, StatusCode::OK);
+    assert_eq!(circuits().await["orders.list_orders"], "closed");
+    orders.kill();
+    for _ in 0..7 {
+        assert_eq!(ask().await, StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let open = circuits().await;
+    assert_eq!(open["orders.list_orders"], "open");
+    assert_eq!(open["orders.get_item"], "closed", "each method has its own");
+    assert_eq!(open["accounts.read"], "closed");
+
+    orders.restart();
+    eventually("orders are found again", async || {
+        app.advance(chrono::TimeDelta::seconds(2));
+        (ask().await == StatusCode::OK).then_some(())
+    })
+    .await;
+    assert_eq!(circuits().await["orders.list_orders"], "closed");
 }

@@ -1,13 +1,12 @@
 use futures::future::BoxFuture;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use oauth2::AsyncHttpClient;
-use platform::clock::SharedClock;
 use reqwest::Client;
 use serde::de::DeserializeOwned;
 use url::{Url, form_urlencoded};
 
 use super::{Failure, ProviderName, settings::OAuthSettings};
-use crate::upstream::{Budget, CallError, Deadline, Guard, Policy};
+use crate::upstream::{CallError, Deadline, Guard, Guards, Policy};
 
 /// The longest answer that is read: providers' own are a few KiB.
 const MAX_ANSWER: usize = 128 * 1024;
@@ -25,7 +24,7 @@ impl Http {
         provider: ProviderName,
         settings: &OAuthSettings,
         client: Client,
-        clock: SharedClock,
+        guards: &Guards,
     ) -> Self {
         let limit = settings.timeout_ms.duration();
         // Codes are good once: nothing is tried again.
@@ -37,7 +36,7 @@ impl Http {
             patience: limit / 4,
         };
         let name = [provider.as_str(), "oauth"];
-        let guard = Guard::new(name, policy, &settings.breaker, Budget::default(), clock);
+        let guard = Guard::new(name, policy, &settings.breaker, guards);
         Self { client, guard }
     }
 

@@ -35,7 +35,7 @@ use super::{
     session::{Device, Mode},
     sign_in::{SignIn, SignedIn},
 };
-use crate::upstream::Deadline;
+use crate::upstream::{Deadline, Guards};
 
 pub use self::{
     error::Failure,
@@ -112,10 +112,11 @@ impl OAuth {
         production: bool,
         client: &reqwest::Client,
         sign_in: SignIn,
+        guards: &Guards,
         master: &MasterKey,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            providers: Registry::new(&settings, production, client, &sign_in.clock)?,
+            providers: Registry::new(&settings, production, client, guards)?,
             sign_in,
             settings,
             key: master.derive("oauth flows"),

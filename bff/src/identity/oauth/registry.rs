@@ -1,8 +1,5 @@
 use anyhow::{Context as _, ensure};
-use platform::{
-    clock::SharedClock,
-    config::{Secret, ServerUrl},
-};
+use platform::config::{Secret, ServerUrl};
 use reqwest::Client;
 use url::Url;
 
@@ -17,6 +14,7 @@ use super::{
     vk::Vk,
     yandex::Yandex,
 };
+use crate::upstream::Guards;
 
 /// The providers that are configured.
 #[derive(Debug)]
@@ -32,13 +30,13 @@ impl Registry {
         settings: &OAuthSettings,
         production: bool,
         client: &Client,
-        clock: &SharedClock,
+        guards: &Guards,
     ) -> anyhow::Result<Self> {
         let build = Builder {
             settings,
             production,
             client,
-            clock,
+            guards,
         };
         Ok(Self {
             google: build.google().context("BFF_OAUTH__GOOGLE")?,
@@ -65,7 +63,7 @@ struct Builder<'a> {
     settings: &'a OAuthSettings,
     production: bool,
     client: &'a Client,
-    clock: &'a SharedClock,
+    guards: &'a Guards,
 }
 
 impl Builder<'_> {
@@ -83,9 +81,9 @@ impl Builder<'_> {
             application,
             issuer: url.as_str().trim_end_matches('/').to_owned(),
             discovery_url: below(url, ".well-known/openid-configuration")?,
-            discovery: Kept::new(self.clock.clone()),
-            keys: Kept::new(self.clock.clone()),
-            clock: self.clock.clone(),
+            discovery: Kept::new(self.guards.clock()),
+            keys: Kept::new(self.guards.clock()),
+            clock: self.guards.clock(),
         }))
     }
 
@@ -163,12 +161,7 @@ impl Builder<'_> {
             secret: secret.clone(),
             callback: below(public.expose(), &path)?,
             scopes,
-            http: Http::new(
-                provider,
-                self.settings,
-                self.client.clone(),
-                self.clock.clone(),
-            ),
+            http: Http::new(provider, self.settings, self.client.clone(), self.guards),
         })
     }
 

@@ -2,14 +2,13 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use platform::{
-    clock::SharedClock,
     config::ServerUrl,
     postgres::{self, PostgresSettings, is_dead_connection},
     shutdown::Lifetime,
 };
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 
-use crate::upstream::{AccountsSettings, Budget, CallError, Deadline, Guard, Policy};
+use crate::upstream::{AccountsSettings, CallError, Deadline, Guard, Guards, Policy};
 
 /// One server that is read from, guarded.
 #[derive(Debug)]
@@ -27,8 +26,7 @@ impl Database {
         url: &ServerUrl,
         postgres: &PostgresSettings,
         settings: &AccountsSettings,
-        budget: Budget,
-        clock: SharedClock,
+        guards: &Guards,
     ) -> Result<Self, sqlx::Error> {
         let pool = PostgresSettings {
             url: url.clone(),
@@ -49,7 +47,7 @@ impl Database {
         Ok(Self {
             name,
             pool: pool.pool("bff-read")?,
-            guard: Guard::new(["accounts", name], policy, &settings.breaker, budget, clock),
+            guard: Guard::new(["accounts", name], policy, &settings.breaker, guards),
             connections: settings.max_connections,
         })
     }

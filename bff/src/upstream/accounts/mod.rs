@@ -3,12 +3,12 @@ mod database;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use platform::{clock::SharedClock, postgres::PostgresSettings, shutdown::Lifetime};
+use platform::{postgres::PostgresSettings, shutdown::Lifetime};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use self::database::Database;
-use super::{AccountsSettings, Budget, CallError, Deadline, RecentWrites};
+use super::{AccountsSettings, CallError, Deadline, Guards, RecentWrites};
 
 /// Reads from the accounts store, guarded. Cloning shares the connections.
 #[derive(Debug, Clone)]
@@ -33,13 +33,9 @@ impl Accounts {
         postgres: &PostgresSettings,
         settings: &AccountsSettings,
         writes: RecentWrites,
-        budget: &Budget,
-        clock: &SharedClock,
+        guards: &Guards,
     ) -> Result<Self, sqlx::Error> {
-        let database = |name, url| {
-            let (budget, clock) = (budget.clone(), clock.clone());
-            Database::new(name, url, postgres, settings, budget, clock)
-        };
+        let database = |name, url| Database::new(name, url, postgres, settings, guards);
         let replica = settings.replica_url.as_ref();
         Ok(Self(Arc::new(Inner {
             primary: database("read", &postgres.url)?,

@@ -6,7 +6,7 @@ use std::{
 use bff::{
     cache::{Cache, CacheSettings, Invalidate, Key, Scope, Ttl},
     events::invalidation,
-    upstream::Deadline,
+    upstream::{Deadline, Guards},
 };
 use futures::FutureExt as _;
 use platform::{
@@ -184,7 +184,11 @@ async fn memory_forgets_at_once_however_long_redis_takes() {
         ..CacheSettings::default()
     };
     let redis = Redis::new(&redis).unwrap();
-    let cache = Cache::new(&settings, Some(redis), messaging.shared_clock());
+    let cache = Cache::new(
+        &settings,
+        Some(redis),
+        &Guards::new(messaging.shared_clock()),
+    );
     messaging.lifetime.spawn(invalidation::keep_in_step(
         cache.clone(),
         messaging.nats.clone(),

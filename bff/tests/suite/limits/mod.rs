@@ -6,7 +6,10 @@ mod routes;
 
 use std::{sync::Arc, time::Duration};
 
-use bff::limits::{Class, Decision, LimitSettings, Limiter, Subject};
+use bff::{
+    limits::{Class, Decision, LimitSettings, Limiter, Subject},
+    upstream::Guards,
+};
 use futures::future::join_all;
 use platform::{
     clock::Clock as _,
@@ -47,7 +50,13 @@ impl Replicas {
             redis_limit_ms: Millis(LIMIT.as_millis() as u64),
             ..LimitSettings::default()
         };
-        let limiter = || Limiter::new(&settings, redis.clone(), Arc::new(clock.clone()));
+        let limiter = || {
+            Limiter::new(
+                &settings,
+                redis.clone(),
+                &Guards::new(Arc::new(clock.clone())),
+            )
+        };
         Self {
             all: (0..count).map(|_| limiter()).collect(),
             redis,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bff::upstream::{Accounts, CallError, Deadline, RecentWrites};
+use bff::upstream::{Accounts, CallError, Deadline, Guards, RecentWrites};
 use futures::FutureExt as _;
 use http::{Method, StatusCode};
 use platform::{config::Millis, testing::Server};
@@ -138,8 +138,7 @@ async fn a_value_that_the_store_can_not_take_says_nothing_about_the_store() {
         &settings.postgres,
         &settings.reads,
         RecentWrites::none(),
-        &Default::default(),
-        &(Arc::new(bank.app.clock.clone()) as _),
+        &Guards::new(Arc::new(bank.app.clock.clone())),
     )
     .unwrap();
     async fn divide(by: i32, connection: &mut PgConnection) -> sqlx::Result<i32> {

@@ -13,14 +13,14 @@ use bff::{
     },
     screens::{Ask, Payload, ScreenSettings, Screens, Sources, home::HOME},
     upstream::{
-        Accounts, AccountsSettings, Budget, CallError, Deadline, Orders, OrdersSettings,
+        Accounts, AccountsSettings, CallError, Deadline, Guards, Orders, OrdersSettings,
         RecentWrites,
     },
 };
 use chrono::TimeDelta;
 use futures::FutureExt as _;
 use platform::{
-    clock::{Clock as _, SharedClock},
+    clock::Clock as _,
     config::{Millis, ServerUrl},
     postgres::PostgresSettings,
     redis::{Redis, RedisSettings},
@@ -169,8 +169,7 @@ pub fn reads(settings: &AccountsSettings, url: &ServerUrl, clock: &ManualClock) 
         &postgres,
         settings,
         RecentWrites::none(),
-        &Budget::default(),
-        &(Arc::new(clock.clone()) as SharedClock),
+        &Guards::new(Arc::new(clock.clone())),
     )
     .unwrap()
 }
@@ -182,11 +181,11 @@ fn build(
     clock: &ManualClock,
 ) -> (Cache, Screens) {
     let shared: platform::clock::SharedClock = Arc::new(clock.clone());
-    let budget = Budget::default();
-    let orders = Orders::new(&settings.orders, tokens.clone(), &budget, &shared).unwrap();
+    let guards = Guards::new(shared.clone());
+    let orders = Orders::new(&settings.orders, tokens.clone(), &guards).unwrap();
     let accounts = reads(&settings.reads, accounts, clock);
     let redis = Redis::new(&settings.redis).unwrap();
-    let cache = Cache::new(&settings.cache, Some(redis), shared.clone());
+    let cache = Cache::new(&settings.cache, Some(redis), &guards);
     let sources = Sources { accounts, orders };
     let screens = Screens::new(&settings.screens, sources, cache.clone(), shared);
     (cache, screens)
