@@ -33,7 +33,7 @@ pub async fn list(
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
     let list: &[&[u8]] = &[b"accounts", caller.user_id.as_bytes()];
-    let after = state.cursors.read(list, query.cursor.as_deref())?;
+    let after = state.cursors.read(list, query.cursor.as_ref())?;
     let (from, user_id, rows) = (&state.sources.accounts, caller.user_id, query.limit.rows());
     let accounts = from
         .read(context.deadline, user_id, |c| {
@@ -75,7 +75,7 @@ pub async fn entries(
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
     let list: &[&[u8]] = &[b"entries", caller.user_id.as_bytes(), id.as_bytes()];
-    let before = state.cursors.read(list, query.cursor.as_deref())?;
+    let before = state.cursors.read(list, query.cursor.as_ref())?;
     let (from, user_id, rows) = (&state.sources.accounts, caller.user_id, query.limit.rows());
     let entries = from
         .read(context.deadline, user_id, |c| {

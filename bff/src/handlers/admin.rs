@@ -16,7 +16,7 @@ use crate::{
     app::AppState,
     edge::{
         error::{ApiError, Code},
-        extract::{Body, Limit, Name, Path, Query},
+        extract::{Body, Cursor, Limit, Name, Path, Query},
         roles::{Admin, Support},
     },
     identity::{
@@ -43,7 +43,8 @@ crate::request! {
         #[param(required = false)]
         limit: Limit,
         /// From an earlier page of the same query.
-        cursor: Option<String>,
+        #[param(value_type = Option<String>)]
+        cursor: Option<Cursor>,
     }
 }
 
@@ -79,7 +80,8 @@ crate::request! {
         #[param(required = false)]
         limit: Limit,
         /// From an earlier page of the same query.
-        cursor: Option<String>,
+        #[param(value_type = Option<String>)]
+        cursor: Option<Cursor>,
     }
 }
 
@@ -98,7 +100,7 @@ pub async fn users(
     };
     let list = json!(["admin users", filter.query, filter.role, filter.status]).to_string();
     let list: &[&[u8]] = &[list.as_bytes()];
-    let after = state.cursors.read(list, asked.cursor.as_deref())?;
+    let after = state.cursors.read(list, asked.cursor.as_ref())?;
     let rows = asked.limit.rows();
     let users = administration::list(&state.accounts, &filter, after, rows).await?;
     let cursor = |last: &ManagedUser| state.cursors.make(list, last.id);
@@ -183,7 +185,7 @@ pub async fn audit(
     } = &filter;
     let list = json!(["audit", user_id, actor_id, event, from, until]).to_string();
     let list: &[&[u8]] = &[list.as_bytes()];
-    let after = state.cursors.read(list, asked.cursor.as_deref())?;
+    let after = state.cursors.read(list, asked.cursor.as_ref())?;
     let rows = asked.limit.rows();
     let lines = trail::list(&state.accounts, &filter, after, rows).await?;
     let cursor = |last: &AuditLine| state.cursors.make(list, last.id);

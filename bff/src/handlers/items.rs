@@ -12,7 +12,7 @@ use crate::{
     cache::{Hit, Key, Scope, Ttl, digest},
     edge::{
         error::ApiError,
-        extract::{FromField, IfNoneMatch, Invalid, Limit, Path, Query, parsed},
+        extract::{Cursor, FromField, IfNoneMatch, Invalid, Limit, Path, Query, parsed},
     },
     screens::{json, strong_etag},
     upstream::{
@@ -67,7 +67,8 @@ crate::request! {
         #[param(required = false)]
         limit: Limit,
         /// From an earlier page of the same query.
-        cursor: Option<String>,
+        #[param(value_type = Option<String>)]
+        cursor: Option<Cursor>,
     }
 }
 
@@ -155,7 +156,7 @@ impl From<ItemsQuery> for ItemQuery {
             max_price: query.max_price,
             sort: query.sort.map_or(v1::ItemSort::Unspecified, Into::into),
             limit: query.limit.0,
-            cursor: query.cursor.unwrap_or_default(),
+            cursor: query.cursor.map(|Cursor(text)| text).unwrap_or_default(),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     app::AppState,
     edge::{
         error::ApiError,
-        extract::{FromField, IfNoneMatch, Invalid, Limit, Path, Query},
+        extract::{Cursor, FromField, IfNoneMatch, Invalid, Limit, Path, Query},
     },
     identity::Caller,
     upstream::{
@@ -30,7 +30,8 @@ crate::request! {
         #[param(required = false)]
         limit: Limit,
         /// From an earlier page of the same query.
-        cursor: Option<String>,
+        #[param(value_type = Option<String>)]
+        cursor: Option<Cursor>,
     }
 }
 
@@ -51,7 +52,7 @@ pub async fn list(
     context: Context,
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
-    let cursor = query.cursor.unwrap_or_default();
+    let cursor = query.cursor.map(|Cursor(text)| text).unwrap_or_default();
     let page = state
         .sources
         .orders

@@ -175,7 +175,7 @@ pub async fn list(
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
     let list: &[&[u8]] = &[b"transfers", caller.user_id.as_bytes()];
-    let before = state.cursors.read(list, query.cursor.as_deref())?;
+    let before = state.cursors.read(list, query.cursor.as_ref())?;
     let (from, user_id, rows) = (&state.sources.accounts, caller.user_id, query.limit.rows());
     let transfers = from
         .read(context.deadline, user_id, |c| {

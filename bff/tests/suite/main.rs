@@ -4,6 +4,7 @@
 
 mod administration;
 mod bad_input;
+mod bad_values;
 mod cache;
 mod code_sends;
 mod codes;
@@ -11,6 +12,7 @@ mod connections;
 mod cookies;
 mod credentials;
 mod documentation;
+mod early_answers;
 mod equal_work;
 mod events;
 mod helpers;
