@@ -10,6 +10,9 @@ use crate::currency::{Currency, UnknownCurrency};
 /// Amounts are below this in every currency, as in the databases' checks.
 pub const LIMIT: Decimal = Decimal::from_parts(2_764_472_320, 232_830, 0, false, 0);
 
+/// What an amount is like as a text, in whichever currency.
+pub const PATTERN: &str = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,3})?$";
+
 /// An amount in one currency, with exactly that currency's minor digits.
 ///
 /// On the wire: `{"amount":"12.30","currency":"USD"}`.

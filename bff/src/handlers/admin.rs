@@ -33,7 +33,6 @@ crate::request! {
     #[into_params(parameter_in = Query)]
     pub struct UsersQuery {
         /// A part of a name or an address, or a whole id.
-        #[param(value_type = Option<String>, max_length = 100)]
         query: Option<Name<100>>,
         /// Only those with this role.
         role: Option<Role>,
@@ -43,7 +42,6 @@ crate::request! {
         #[param(required = false)]
         limit: Limit,
         /// From an earlier page of the same query.
-        #[param(value_type = Option<String>)]
         cursor: Option<Cursor>,
     }
 }
@@ -55,7 +53,6 @@ crate::request! {
         /// What the user may do.
         role: Option<Role>,
         /// `active` or `blocked`.
-        #[schema(value_type = Option<String>, example = "blocked")]
         status: Option<Standing>,
     }
 }
@@ -70,7 +67,6 @@ crate::request! {
         /// What this user did.
         actor_id: Option<Uuid>,
         /// What happened, such as `session.opened`.
-        #[param(value_type = Option<String>, max_length = 64)]
         event: Option<Name<64>>,
         /// Not before this.
         from: Option<DateTime<Utc>>,
@@ -80,7 +76,6 @@ crate::request! {
         #[param(required = false)]
         limit: Limit,
         /// From an earlier page of the same query.
-        #[param(value_type = Option<String>)]
         cursor: Option<Cursor>,
     }
 }
@@ -123,9 +118,9 @@ async fn shown(state: &AppState, id: Uuid) -> Result<Json<ManagedUser>, ApiError
     user.map(Json).ok_or_else(|| ApiError::new(Code::NotFound))
 }
 
-/// Change what a user may do, or block one. The user's sessions end.
+/// Change what a user may do, or block one.
 ///
-/// Only those below one's own rank can be changed.
+/// The user's sessions end. Only those below one's own rank can be changed.
 #[utoipa::path(patch, path = "/v1/admin/users/{id}", tag = "administration",
     params(("id" = Uuid, Path)), request_body = ChangeUser, responses((status = 200, body = ManagedUser)))]
 pub async fn change(

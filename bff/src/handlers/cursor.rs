@@ -22,7 +22,6 @@ crate::request! {
         #[param(required = false)]
         limit: Limit,
         /// From an earlier page.
-        #[param(value_type = Option<String>)]
         cursor: Option<Cursor>,
     }
 }

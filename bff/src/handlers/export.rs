@@ -65,7 +65,7 @@ struct Export {
     context: Context,
 }
 
-/// Everything that is kept about the caller, in one document.
+/// Everything that is kept about the caller.
 #[utoipa::path(get, path = "/v1/me/export", tag = "identity", responses((status = 200,
     description = "The user, identities, sessions, known devices, orders with the way of each, accounts, entries, holds, kept answers, the audit trail and what the user did to others",
     content_type = "application/json", body = Object)))]

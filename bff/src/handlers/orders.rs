@@ -30,7 +30,6 @@ crate::request! {
         #[param(required = false)]
         limit: Limit,
         /// From an earlier page of the same query.
-        #[param(value_type = Option<String>)]
         cursor: Option<Cursor>,
     }
 }
@@ -42,7 +41,9 @@ impl FromField for OrderState {
     }
 }
 
-/// List the caller's orders, newest first, without their lines.
+/// List the caller's orders, newest first.
+///
+/// Without their lines.
 #[utoipa::path(get, path = "/v1/orders", tag = "orders", params(OrdersQuery),
     responses((status = 200, body = Page<Order>), (status = 304, description = "Nothing has changed")))]
 pub async fn list(

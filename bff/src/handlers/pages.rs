@@ -28,7 +28,7 @@ pub async fn openapi(State(state): State<AppState>) -> Response {
 }
 
 /// Explain a problem's code.
-#[utoipa::path(get, path = "/problems/{code}", tag = "problems", security(()), params(("code" = String, Path)),
+#[utoipa::path(get, path = "/problems/{code}", tag = "problems", security(()), params(("code" = Code, Path)),
     responses((status = 200, content_type = "text/html", body = String)))]
 pub async fn problem(Path(code): Path<String>) -> Result<Response, ApiError> {
     let code = Code::parse(&code).ok_or_else(|| ApiError::new(Code::NotFound))?;

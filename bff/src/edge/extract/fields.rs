@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::{
     accounts::users::Change,
     edge::error::{ApiError, FieldError},
+    schema::{schemas, text},
 };
 
 /// Why a value was refused.
@@ -160,6 +161,10 @@ macro_rules! request {
 
 /// Texts that no field takes are longer than this; each type has its own limit.
 const MAX_TEXT: usize = 4096;
+
+schemas! {
+    struct AnyText, "Text": "A text.", text(0, MAX_TEXT);
+}
 
 impl FromField for String {
     fn from_field(value: Value) -> Result<Self, Invalid> {

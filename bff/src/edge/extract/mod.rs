@@ -10,7 +10,7 @@ mod paging;
 mod read;
 
 pub use body::{Body, JsonOrForm, Path, Query, json_body, json_or_nothing};
-pub use fields::{Fields, FromField, FromFields, Invalid, Place, parsed};
+pub use fields::{AnyText, Fields, FromField, FromFields, Invalid, Place, parsed};
 pub use identity::{BirthDate, Name};
 pub use money::Amount;
 pub use paging::{Cursor, Limit};

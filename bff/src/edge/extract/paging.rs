@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::fields::{FromField, Invalid};
+use crate::schema::{schemas, text};
 
 /// How many entries a page of a list has: 1 to 100, 20 unless told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
@@ -44,6 +45,11 @@ impl Cursor {
     pub const MAX: usize = 512;
     /// What all of them are made of.
     pub const PATTERN: &str = "^[A-Za-z0-9_-]+$";
+}
+
+schemas! {
+    Cursor, "Cursor": "Where a page begins, from an answer.",
+        text(1, Self::MAX).pattern(Some(Self::PATTERN));
 }
 
 impl FromField for Cursor {
