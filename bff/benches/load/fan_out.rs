@@ -3,8 +3,8 @@
 //! as the edge's; no token check, limits, deadlines, breakers, cache, metrics,
 //! logs or partial answers.
 //!
-//! Beside it a bare refresh: the same call to Redis and the same signature, and
-//! nothing around them.
+//! The same program in another process answers each of the calls over HTTP, for
+//! a peer that can neither speak SQL nor read protobuf.
 
 use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -43,7 +43,7 @@ use proto::orders::v1::{
     ListOrdersRequest, ListRecommendationsRequest, catalog_service_client::CatalogServiceClient,
     order_service_client::OrderServiceClient,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tonic::{
@@ -52,7 +52,7 @@ use tonic::{
 };
 use uuid::Uuid;
 
-use super::settings::MASTER_KEY;
+use super::{bare_refresh::refresh, settings::MASTER_KEY};
 
 const LIMIT: Duration = Duration::from_millis(800);
 
@@ -67,12 +67,12 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Clone)]
-struct Clients {
+pub(crate) struct Clients {
     accounts: PgPool,
     catalog: CatalogServiceClient<Channel>,
     orders: OrderServiceClient<Channel>,
     tokens: Tokens,
-    sessions: Sessions,
+    pub(crate) sessions: Sessions,
 }
 
 #[derive(Serialize)]
@@ -145,44 +145,60 @@ pub(crate) async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     let router = Router::new()
         .route("/home/{user_id}", get(home))
         .route("/v1/auth/refresh", post(refresh))
+        .merge(parts())
         .with_state(clients);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port)).await?;
     Ok(axum::serve(listener, router).await?)
 }
 
-async fn home(
-    State(mut clients): State<Clients>,
-    Path(user_id): Path<Uuid>,
-) -> Result<Json<Home>, StatusCode> {
-    let token = service_token(&clients.tokens, user_id)?;
-    let latest = call(
-        &token,
-        ListOrdersRequest {
+impl Clients {
+    async fn profile(&self, user_id: Uuid) -> Result<User, StatusCode> {
+        let found = users::find(&self.accounts, user_id).await;
+        found.map_err(failed)?.ok_or(StatusCode::NOT_FOUND)
+    }
+
+    async fn accounts(&self, user_id: Uuid) -> Result<Vec<Account>, StatusCode> {
+        let found = money::list(&self.accounts, user_id, None, 100).await;
+        found.map_err(failed)
+    }
+
+    async fn orders(&self, user_id: Uuid) -> Result<Vec<Order>, StatusCode> {
+        let latest = ListOrdersRequest {
             page_size: 5,
             ..Default::default()
-        },
-    )?;
-    let worthwhile = call(
-        &token,
-        ListRecommendationsRequest {
+        };
+        let request = call(&service_token(&self.tokens, user_id)?, latest)?;
+        let answer = self.orders.clone().list_orders(request).await;
+        views(answer.map_err(failed)?.into_inner().orders)
+    }
+
+    async fn recommendations(&self, user_id: Uuid) -> Result<Vec<Item>, StatusCode> {
+        let worthwhile = ListRecommendationsRequest {
             page_size: 10,
             ..Default::default()
-        },
-    )?;
-    let (profile, accounts, orders, items) = tokio::join!(
-        users::find(&clients.accounts, user_id),
-        money::list(&clients.accounts, user_id, None, 100),
-        clients.orders.list_orders(latest),
-        clients.catalog.list_recommendations(worthwhile),
+        };
+        let request = call(&service_token(&self.tokens, user_id)?, worthwhile)?;
+        let answer = self.catalog.clone().list_recommendations(request).await;
+        views(answer.map_err(failed)?.into_inner().items)
+    }
+}
+
+async fn home(
+    State(clients): State<Clients>,
+    Path(user_id): Path<Uuid>,
+) -> Result<Json<Home>, StatusCode> {
+    let (profile, accounts, orders, recommendations) = tokio::join!(
+        clients.profile(user_id),
+        clients.accounts(user_id),
+        clients.orders(user_id),
+        clients.recommendations(user_id),
     );
-    let orders = orders.map_err(failed)?.into_inner().orders;
-    let items = items.map_err(failed)?.into_inner().items;
     Ok(Json(Home {
         data: Data {
-            profile: profile.map_err(failed)?.ok_or(StatusCode::NOT_FOUND)?,
-            accounts: accounts.map_err(failed)?,
-            orders: views(orders)?,
-            recommendations: views(items)?,
+            profile: profile?,
+            accounts: accounts?,
+            orders: orders?,
+            recommendations: recommendations?,
         },
         parts: Parts {
             profile: LIVE,
@@ -194,27 +210,33 @@ async fn home(
     }))
 }
 
-#[derive(Deserialize)]
-struct Refresh {
-    refresh_token: String,
-}
-
-#[derive(Serialize)]
-struct Refreshed {
-    access_token: String,
-    refresh_token: String,
-}
-
-async fn refresh(
-    State(clients): State<Clients>,
-    Json(body): Json<Refresh>,
-) -> Result<Json<Refreshed>, StatusCode> {
-    let pair = clients.sessions.refresh(&body.refresh_token).await;
-    let pair = pair.map_err(failed)?;
-    Ok(Json(Refreshed {
-        access_token: pair.access_token,
-        refresh_token: pair.refresh_token,
-    }))
+/// The calls, one by one, and the token that the orders service wants.
+fn parts() -> Router<Clients> {
+    type From = State<Clients>;
+    Router::new()
+        .route(
+            "/profile/{id}",
+            get(async |State(from): From, Path(id)| from.profile(id).await.map(Json)),
+        )
+        .route(
+            "/accounts/{id}",
+            get(async |State(from): From, Path(id)| from.accounts(id).await.map(Json)),
+        )
+        .route(
+            "/orders/{id}",
+            get(async |State(from): From, Path(id)| from.orders(id).await.map(Json)),
+        )
+        .route(
+            "/recommendations/{id}",
+            get(async |State(from): From, Path(id)| from.recommendations(id).await.map(Json)),
+        )
+        .route(
+            "/token/{id}",
+            get(async |State(from): From, Path(id)| {
+                let token = service_token(&from.tokens, id)?;
+                Ok::<_, StatusCode>(token.to_string())
+            }),
+        )
 }
 
 fn service_token(tokens: &Tokens, user_id: Uuid) -> Result<Arc<str>, StatusCode> {
@@ -241,6 +263,6 @@ fn views<M, V: TryFrom<M>>(messages: Vec<M>) -> Result<Vec<V>, StatusCode> {
         .map_err(|_| StatusCode::BAD_GATEWAY)
 }
 
-fn failed(_: impl std::fmt::Display) -> StatusCode {
+pub(crate) fn failed(_: impl std::fmt::Display) -> StatusCode {
     StatusCode::BAD_GATEWAY
 }

@@ -14,7 +14,7 @@ use std::{
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use super::{process::Process, visitor::Visitor};
+use super::{process::Process, report, visitor::Visitor};
 
 /// Requests that one open loop sends at most.
 const MOST_REQUESTS: f64 = 1_000_000.0;
@@ -23,16 +23,19 @@ const MOST_REQUESTS: f64 = 1_000_000.0;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Throughput {
     pub(crate) per_second: f64,
-    /// Processor time of the process for each request, in microseconds.
+    /// Processor time of the program for each request, in microseconds.
     pub(crate) cpu_micros: f64,
+    /// That of the programs that it can't do without.
+    pub(crate) helpers_cpu_micros: f64,
     /// Answers with another status than expected.
     pub(crate) failed: u64,
 }
 
-/// Asks as fast as answers come, and counts after a while of warming up.
+/// Asks as fast as answers come, and counts after a while of warming up. The
+/// first program is asked; the others help it.
 pub(crate) async fn closed(
     visitors: Vec<Visitor>,
-    process: &Process,
+    programs: &[&Process],
     expected: u16,
     warm_up: Duration,
     time: Duration,
@@ -54,21 +57,24 @@ pub(crate) async fn closed(
         });
     }
     tokio::time::sleep(warm_up).await;
-    let (before, cpu, began) = (answers.load(Relaxed), process.cpu()?, Instant::now());
+    let cpu =
+        || -> anyhow::Result<Vec<Duration>> { programs.iter().map(|one| one.cpu()).collect() };
+    let (before, cpu_before, began) = (answers.load(Relaxed), cpu()?, Instant::now());
     tokio::time::sleep(time).await;
-    let (count, cpu, took) = (
-        answers.load(Relaxed) - before,
-        process.cpu()? - cpu,
-        began.elapsed(),
-    );
+    let (count, cpu, took) = (answers.load(Relaxed) - before, cpu()?, began.elapsed());
     over.store(true, Relaxed);
     while let Some(ended) = loops.join_next().await {
         ended??;
     }
     let count = count as f64;
+    let mut micros = cpu
+        .iter()
+        .zip(cpu_before)
+        .map(|(after, before)| (*after - before).as_secs_f64() * 1e6 / count.max(1.0));
     Ok(Throughput {
         per_second: count / took.as_secs_f64(),
-        cpu_micros: cpu.as_secs_f64() * 1e6 / count.max(1.0),
+        cpu_micros: micros.next().unwrap_or_default(),
+        helpers_cpu_micros: micros.sum(),
         failed: failed.load(Relaxed),
     })
 }
@@ -83,9 +89,7 @@ pub(crate) struct Latencies {
 impl Latencies {
     /// The latency that this share of the requests stayed within.
     pub(crate) fn within(&self, share: f64) -> Duration {
-        let last = self.sorted.len().saturating_sub(1);
-        let index = (share * last as f64).round() as usize;
-        self.sorted.get(index).copied().unwrap_or_default()
+        report::quantile(&self.sorted, share)
     }
 }
 

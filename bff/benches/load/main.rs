@@ -1,17 +1,24 @@
 //! What the edge costs, on real servers, beside two references measured in the
 //! same run: **the floor**, a bare handler that answers the bytes of the home
 //! screen, and **the hand-written fan-out**, which makes the calls that the
-//! screen makes and merges them by hand.
+//! screen makes and merges them by hand; and beside two peers that a team might
+//! pick instead, Fastify and nginx with Lua.
 //!
 //!     cargo bench -p bff --bench load
 //!
 //! `docs/benchmarks.md` says how to read what it prints.
 
+mod bare_refresh;
 mod fan_out;
+mod faults;
+mod flood;
 mod floor;
 mod generator;
 mod history;
 mod orders;
+mod overload;
+mod peers;
+mod persistent;
 mod plan;
 mod process;
 mod report;
@@ -19,6 +26,7 @@ mod settings;
 mod sign_ins;
 mod stand;
 mod streams;
+mod subject;
 mod tokens;
 mod transfers;
 mod users;

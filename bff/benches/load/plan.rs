@@ -4,124 +4,24 @@ use std::time::Duration;
 
 use super::{
     Arguments,
+    faults::{self, Faults},
     generator::{self, Latencies, Throughput},
     history::{self, History},
-    process::Process,
+    overload::{self, Overload},
+    peers::Peers,
     report,
     sign_ins::{self, SignIns},
-    stand::{HOME, Stand},
+    stand::Stand,
     streams::{self, Streams},
+    subject::Subject::{
+        self, BareRefresh, FanOut, Fastify, Floor, HomeCached, HomeUncached, HomeWithoutOrders,
+        Item, ItemByCookie, ItemByToken, Nginx, NotModified, Refresh,
+    },
     tokens,
     transfers::{self, Transfers},
-    users::{Person, User},
-    visitor::{Script, Visitor, get},
 };
 
 const WARM_UP: Duration = Duration::from_millis(700);
-
-/// Something that is asked for, again and again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Subject {
-    Floor,
-    HomeCached,
-    FanOut,
-    HomeUncached,
-    NotModified,
-    Item,
-    ItemByToken,
-    ItemByCookie,
-    BareRefresh,
-    Refresh,
-    HomeWithoutOrders,
-}
-
-use Subject::{
-    BareRefresh, FanOut, Floor, HomeCached, HomeUncached, HomeWithoutOrders, Item, ItemByCookie,
-    ItemByToken, NotModified, Refresh,
-};
-
-impl Subject {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Floor => "the floor",
-            Self::HomeCached => "home, cached",
-            Self::FanOut => "the hand-written fan-out",
-            Self::HomeUncached => "home, uncached",
-            Self::NotModified => "home, 304",
-            Self::Item => "item, signed out",
-            Self::ItemByToken => "item, by token",
-            Self::ItemByCookie => "item, by cookie",
-            Self::BareRefresh => "a bare refresh",
-            Self::Refresh => "refresh",
-            Self::HomeWithoutOrders => "home, uncached, orders killed",
-        }
-    }
-
-    /// What it is compared with, and the share of its throughput that is wanted.
-    pub(crate) const fn reference(self) -> Option<(Self, Option<f64>)> {
-        match self {
-            Self::HomeCached => Some((Floor, Some(0.60))),
-            Self::HomeUncached => Some((FanOut, Some(0.75))),
-            Self::Refresh => Some((BareRefresh, Some(0.70))),
-            Self::NotModified | Self::Item => Some((Floor, None)),
-            _ => None,
-        }
-    }
-
-    fn process(self, stand: &Stand) -> &Process {
-        match self {
-            Self::Floor => &stand.floor,
-            Self::FanOut | Self::BareRefresh => &stand.fan_out,
-            Self::HomeUncached | Self::HomeWithoutOrders => &stand.uncached,
-            _ => &stand.cached,
-        }
-    }
-
-    const fn expected(self) -> u16 {
-        match self {
-            Self::NotModified => 304,
-            _ => 200,
-        }
-    }
-
-    async fn script(self, stand: &Stand, user: &User, other: &Person) -> anyhow::Result<Script> {
-        let bearer = user.bearer();
-        let signed_in = ("authorization", bearer.as_str());
-        Ok(Script::Same(match self {
-            Self::Floor => get("/", &[signed_in]),
-            Self::FanOut => get(&format!("/home/{}", user.id), &[signed_in]),
-            Self::Item => get(&format!("/v1/items/{}", stand.item), &[]),
-            Self::ItemByToken => get(&format!("/v1/items/{}", stand.item), &[signed_in]),
-            Self::ItemByCookie => {
-                let cookie = other.cookie(stand.cached.address).await?;
-                get(&format!("/v1/items/{}", stand.item), &[("cookie", &cookie)])
-            }
-            Self::Refresh | Self::BareRefresh => {
-                let pair = other.sign_in(stand.cached.address).await?;
-                return Ok(Script::Refresh(pair.refresh));
-            }
-            Self::HomeCached | Self::HomeUncached | Self::HomeWithoutOrders => {
-                get(HOME, &[signed_in])
-            }
-            Self::NotModified => {
-                let ask = Script::Same(get(HOME, &[signed_in]));
-                let mut visitor = Visitor::connect(stand.cached.address, ask).await?;
-                let known = visitor.etag().await?;
-                get(HOME, &[signed_in, ("if-none-match", &known)])
-            }
-        }))
-    }
-
-    async fn visitors(self, stand: &Stand) -> anyhow::Result<Vec<Visitor>> {
-        let people = &stand.people;
-        let mut visitors = Vec::with_capacity(people.users.len());
-        for (user, other) in people.users.iter().zip(&people.others) {
-            let script = self.script(stand, user, other).await?;
-            visitors.push(Visitor::connect(self.process(stand).address, script).await?);
-        }
-        Ok(visitors)
-    }
-}
 
 /// Everything that was found about a subject, a value for each round.
 #[derive(Debug)]
@@ -129,14 +29,20 @@ pub(crate) struct Finding {
     pub(crate) subject: Subject,
     pub(crate) throughput: Vec<Throughput>,
     pub(crate) latencies: Vec<Latencies>,
+    /// Memory of its programs at most so far, in bytes.
+    pub(crate) memory: u64,
 }
 
 /// Everything that was found.
 #[derive(Debug)]
 pub(crate) struct Findings {
     pub(crate) subjects: Vec<Finding>,
+    /// What couldn't be measured, and why.
+    pub(crate) missing: Vec<(Subject, String)>,
     pub(crate) verification: tokens::Verification,
-    /// Of these four, those that were asked for.
+    /// Of these six, those that were asked for.
+    pub(crate) faults: Option<Faults>,
+    pub(crate) overload: Option<Overload>,
     pub(crate) sign_ins: Option<SignIns>,
     pub(crate) transfers: Option<Transfers>,
     pub(crate) history: Option<History>,
@@ -158,6 +64,8 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         HomeCached,
         FanOut,
         HomeUncached,
+        Fastify,
+        Nginx,
         NotModified,
         Item,
         ItemByToken,
@@ -166,9 +74,30 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Refresh,
     ];
     let alive: Vec<Subject> = alive.into_iter().filter(wanted).collect();
-    let mut subjects = measure(&stand, &alive, arguments.rounds, time).await?;
+    let with_peers = [Fastify, Nginx].iter().any(wanted) || named("faults");
+    let peers = match with_peers {
+        true => Some(Peers::start(&stand).await?),
+        false => None,
+    };
+    let peers = peers.as_ref();
+    let mut missing = Vec::new();
+    let is_there = |subject: &Subject| {
+        let reason = subject.programs(&stand, peers).err();
+        missing.extend(reason.map(|reason| (*subject, reason.to_owned())));
+        reason.is_none()
+    };
+    let alive: Vec<Subject> = alive.into_iter().filter(is_there).collect();
+    let mut subjects = measure(&stand, peers, &alive, arguments.rounds, time).await?;
 
     let rounds = arguments.rounds;
+    let faults = match peers.filter(|_| named("faults")) {
+        Some(peers) => Some(faults::measure(&mut stand, peers, time).await?),
+        None => None,
+    };
+    let overload = match named("overload") {
+        true => Some(overload::measure(&stand, time).await?),
+        false => None,
+    };
     let sign_ins = match named("sign-ins") {
         true => Some(sign_ins::measure(&stand, rounds, time).await?),
         false => None,
@@ -190,11 +119,14 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     stand.orders.kill()?;
     let dead: Vec<Subject> = [HomeWithoutOrders].into_iter().filter(wanted).collect();
-    subjects.extend(measure(&stand, &dead, rounds, time).await?);
+    subjects.extend(measure(&stand, peers, &dead, rounds, time).await?);
 
     report::print(&Findings {
         subjects,
+        missing,
         verification,
+        faults,
+        overload,
         sign_ins,
         transfers,
         history,
@@ -210,6 +142,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 /// of what each was capable of.
 async fn measure(
     stand: &Stand,
+    peers: Option<&Peers>,
     subjects: &[Subject],
     rounds: usize,
     time: Duration,
@@ -218,15 +151,22 @@ async fn measure(
         subject: *subject,
         throughput: Vec::new(),
         latencies: Vec::new(),
+        memory: 0,
     };
     let mut findings: Vec<Finding> = subjects.iter().map(finding).collect();
+    let programs = |subject: Subject| {
+        subject
+            .programs(stand, peers)
+            .map_err(|reason| anyhow::anyhow!("{reason}"))
+    };
     for round in 0..rounds {
         for finding in &mut findings {
             let subject = finding.subject;
             report::progress(&format!("{}, round {}", subject.name(), round + 1));
-            let (visitors, process) = (subject.visitors(stand).await?, subject.process(stand));
+            let programs = programs(subject)?;
+            let visitors = subject.visitors(stand, programs[0].address).await?;
             let expected = subject.expected();
-            let found = generator::closed(visitors, process, expected, WARM_UP, time).await?;
+            let found = generator::closed(visitors, &programs, expected, WARM_UP, time).await?;
             finding.throughput.push(found);
         }
     }
@@ -236,9 +176,12 @@ async fn measure(
             let rate =
                 report::median(finding.throughput.iter().map(|found| found.per_second)) / 2.0;
             report::progress(&format!("{} at {rate:.0}/s", subject.name()));
-            let visitors = subject.visitors(stand).await?;
+            let programs = programs(subject)?;
+            let visitors = subject.visitors(stand, programs[0].address).await?;
             let found = generator::open(visitors, rate, subject.expected(), time).await?;
             finding.latencies.push(found);
+            let memory = programs.iter().map(|program| Ok(program.memory()?.peak));
+            finding.memory = memory.sum::<anyhow::Result<u64>>()?;
         }
     }
     Ok(findings)

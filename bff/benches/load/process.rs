@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// In which the kernel counts processor time (`USER_HZ`): 100 a second wherever
 /// Linux runs today.
@@ -17,9 +18,11 @@ const TICK: Duration = Duration::from_millis(10);
 /// How long a process may take to be ready.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
+/// A program: a process, and the workers that it may have started.
 #[derive(Debug)]
 pub(crate) struct Process {
     name: &'static str,
+    command: Command,
     child: Child,
     /// Where it listens to the load.
     pub(crate) address: SocketAddr,
@@ -36,15 +39,17 @@ impl Process {
         directory: &Path,
     ) -> anyhow::Result<Self> {
         let log = File::create(directory.join(name).with_extension("log"))?;
-        let child = command
+        command
             .env_clear()
             .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdout(log.try_clone()?)
-            .stderr(log)
+            .stderr(log);
+        let child = command
             .spawn()
             .with_context(|| format!("{name}: {command:?}"))?;
         Ok(Self {
             name,
+            command,
             child,
             address,
         })
@@ -68,23 +73,35 @@ impl Process {
         self.child.id()
     }
 
-    /// Processor time so far, of all its threads.
+    /// Processor time so far, of all its threads and workers.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        cpu(self.id())
+        self.all().into_iter().map(cpu).sum()
     }
 
-    /// Memory now and at most so far, in bytes.
+    /// Memory now and at most so far, in bytes. What workers share counts for
+    /// each of them.
     pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-            kib.map(|kib| kib * 1024).context("/proc/PID/status")
-        };
-        Ok(Memory {
-            now: field("VmRSS:")?,
-            peak: field("VmHWM:")?,
-        })
+        let (mut now, mut peak) = (0, 0);
+        for process in self.all() {
+            let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+            let field = |name: &str| {
+                let line = status.lines().find_map(|line| line.strip_prefix(name));
+                let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+                kib.map(|kib| kib * 1024).context("/proc/PID/status")
+            };
+            now += field("VmRSS:")?;
+            peak += field("VmHWM:")?;
+        }
+        Ok(Memory { now, peak })
+    }
+
+    /// Its own process and its workers'.
+    fn all(&self) -> Vec<u32> {
+        let id = self.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        let children = children.unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|id| id.parse().ok());
+        std::iter::once(id).chain(children).collect()
     }
 
     /// Lets the memory "at most" be counted from now on (see `proc(5)`).
@@ -93,12 +110,44 @@ impl Process {
         Ok(())
     }
 
-    /// Ends it at once.
-    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
+    /// Hangs it (SIGSTOP): it accepts connections and answers nothing.
+    pub(crate) fn stop(&self) -> anyhow::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets a hung one go on.
+    pub(crate) fn cont(&self) -> anyhow::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        for process in self.all() {
+            kill_process(pid(process)?, signal)?;
+        }
         Ok(())
     }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        let workers = self.all().split_off(1);
+        self.child.kill()?;
+        self.child.wait()?;
+        for worker in workers {
+            // It may have ended with whoever started it.
+            let _ = kill_process(pid(worker)?, Signal::KILL);
+        }
+        Ok(())
+    }
+
+    /// Starts it again where it was.
+    pub(crate) fn start_again(&mut self) -> anyhow::Result<()> {
+        self.child = self.command.spawn()?;
+        Ok(())
+    }
+}
+
+fn pid(process: u32) -> anyhow::Result<Pid> {
+    Pid::from_raw(process.try_into()?).context("a process id")
 }
 
 impl Drop for Process {

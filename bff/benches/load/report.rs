@@ -6,18 +6,31 @@ use std::{fs, num::NonZero, time::Duration};
 use platform::clock::{Clock as _, SystemClock};
 
 use super::{
+    faults::Faults,
+    generator::Throughput,
     history::History,
-    plan::{Finding, Findings, Subject},
+    overload::Overload,
+    plan::{Finding, Findings},
     sign_ins::SignIns,
     streams::Streams,
+    subject::Subject,
     transfers::Transfers,
 };
+
+const MEBIBYTE: u64 = 1024 * 1024;
 
 /// The middle one.
 pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Of sorted times, the one that this share of them stayed within.
+pub(crate) fn quantile(sorted: &[Duration], share: f64) -> Duration {
+    let last = sorted.len().saturating_sub(1);
+    let index = (share * last as f64).round() as usize;
+    sorted.get(index).copied().unwrap_or_default()
 }
 
 #[expect(clippy::print_stderr, reason = "shows that it goes on")]
@@ -28,7 +41,9 @@ pub(crate) fn progress(what: &str) {
 #[expect(clippy::print_stdout, reason = "this is what the program is for")]
 pub(crate) fn print(findings: &Findings) {
     let mut lines = heading(findings.home_bytes);
-    lines.extend(table(&findings.subjects));
+    lines.extend(table(findings));
+    lines.extend(findings.faults.iter().flat_map(Faults::table));
+    lines.extend(findings.overload.iter().flat_map(Overload::table));
     lines.extend(targets(findings));
     lines.extend(findings.history.iter().flat_map(History::plan));
     println!("{}", lines.join("\n"));
@@ -55,28 +70,39 @@ fn heading(home_bytes: usize) -> Vec<String> {
     ]
 }
 
-fn table(subjects: &[Finding]) -> Vec<String> {
+fn table(findings: &Findings) -> Vec<String> {
     let mut lines = vec![
-        "| what | requests/s | CPU µs each | at half of that: p50 | p99 | p99.9 | failed |".into(),
-        "|---|---:|---:|---:|---:|---:|---:|".into(),
+        "| what | requests/s | CPU µs each | at half of that: p50 | p99 | p99.9 | memory at most | failed |".into(),
+        "|---|---:|---:|---:|---:|---:|---:|---:|".into(),
     ];
-    lines.extend(subjects.iter().map(|finding| {
+    lines.extend(findings.subjects.iter().map(|finding| {
         let within = |share| {
             let times = finding.latencies.iter().map(|found| found.within(share));
-            format!("{:.2} ms", median(times.map(millis)))
+            format!("{:.2} ms", median(times.map(in_millis)))
         };
         let failed: u64 = finding.throughput.iter().map(|found| found.failed).sum();
         let late: u64 = finding.latencies.iter().map(|found| found.failed).sum();
+        let micros = |of: fn(&Throughput) -> f64| median(finding.throughput.iter().map(of));
+        let helpers = micros(|found| found.helpers_cpu_micros);
+        let helpers = match helpers > 0.0 {
+            true => format!(" + {helpers:.1}"),
+            false => String::new(),
+        };
         format!(
-            "| {} | {:.0} | {:.1} | {} | {} | {} | {} |",
+            "| {} | {:.0} | {:.1}{helpers} | {} | {} | {} | {} MiB | {} |",
             finding.subject.name(),
-            median(finding.throughput.iter().map(|found| found.per_second)),
-            median(finding.throughput.iter().map(|found| found.cpu_micros)),
+            micros(|found| found.per_second),
+            micros(|found| found.cpu_micros),
             within(0.50),
             within(0.99),
             within(0.999),
+            finding.memory / MEBIBYTE,
             failed + late,
         )
+    }));
+    lines.extend(findings.missing.iter().map(|(subject, reason)| {
+        let name = subject.name();
+        format!("| {name} | not measured: {reason} | | | | | | |")
     }));
     lines.push(String::new());
     lines
@@ -87,17 +113,12 @@ fn targets(findings: &Findings) -> Vec<String> {
         "| | target | reached | met |".into(),
         "|---|---|---|---|".into(),
     ];
-    lines.extend(findings.subjects.iter().filter_map(|finding| {
-        let (reference, wanted) = finding.subject.reference()?;
-        let ratio = ratio(finding, of(&findings.subjects, reference)?);
-        Some(row(
-            &format!("{}, of {}", finding.subject.name(), reference.name()),
-            &wanted.map_or("–".into(), |wanted| format!("≥ {:.0} %", wanted * 100.0)),
-            &format!("{:.0} %", ratio * 100.0),
-            wanted.map(|wanted| ratio >= wanted),
-        ))
-    }));
+    for finding in &findings.subjects {
+        lines.extend(ratios(finding, &findings.subjects));
+    }
 
+    lines.extend(findings.faults.iter().flat_map(Faults::rows));
+    lines.extend(findings.overload.iter().flat_map(Overload::rows));
     lines.extend(signed_in(&findings.subjects));
     lines.extend(findings.sign_ins.iter().flat_map(sign_ins));
     lines.extend(findings.transfers.iter().flat_map(Transfers::rows));
@@ -156,7 +177,11 @@ fn sign_ins(SignIns { rounds }: &SignIns) -> [String; 2] {
     );
     let alone = median(rounds.iter().map(|round| round.argon_alone));
     let each = median(rounds.iter().map(|round| round.signed_in.per_second));
-    let reads = median(rounds.iter().map(|round| millis(round.reads.within(0.99))));
+    let reads = median(
+        rounds
+            .iter()
+            .map(|round| in_millis(round.reads.within(0.99))),
+    );
     let failed: u64 = rounds
         .iter()
         .map(|round| round.signed_in.failed + round.reads.failed)
@@ -178,18 +203,32 @@ fn sign_ins(SignIns { rounds }: &SignIns) -> [String; 2] {
 }
 
 pub(crate) fn memory(what: &str, bytes: u64, most: u64) -> String {
-    let mebibyte = 1024 * 1024;
     row(
         what,
         &format!("< {most} MiB"),
-        &format!("{} MiB", bytes / mebibyte),
-        Some(bytes < most * mebibyte),
+        &format!("{} MiB", bytes / MEBIBYTE),
+        Some(bytes < most * MEBIBYTE),
     )
 }
 
 pub(crate) fn row(what: &str, target: &str, reached: &str, met: Option<bool>) -> String {
     let met = met.map_or("", |met| if met { "yes" } else { "**no**" });
     format!("| {what} | {target} | {reached} | {met} |")
+}
+
+/// Beside each of its references that was measured.
+fn ratios(finding: &Finding, subjects: &[Finding]) -> Vec<String> {
+    let references = finding.subject.references().iter();
+    let rows = references.filter_map(|(reference, wanted)| {
+        let ratio = ratio(finding, of(subjects, *reference)?);
+        Some(row(
+            &format!("{}, of {}", finding.subject.name(), reference.name()),
+            &wanted.map_or("–".into(), |wanted| format!("≥ {:.0} %", wanted * 100.0)),
+            &format!("{:.0} %", ratio * 100.0),
+            wanted.map(|wanted| ratio >= wanted),
+        ))
+    });
+    rows.collect()
 }
 
 fn of(subjects: &[Finding], subject: Subject) -> Option<&Finding> {
@@ -203,6 +242,13 @@ fn ratio(finding: &Finding, reference: &Finding) -> f64 {
     median(rounds.map(|(found, reference)| found.per_second / reference.per_second))
 }
 
-fn millis(time: Duration) -> f64 {
+fn in_millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
+}
+
+pub(crate) fn millis(time: Duration) -> String {
+    match in_millis(time) {
+        short @ ..100.0 => format!("{short:.2} ms"),
+        long => format!("{long:.0} ms"),
+    }
 }

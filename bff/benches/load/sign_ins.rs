@@ -101,8 +101,9 @@ async fn sign_in(stand: &Stand, time: Duration) -> anyhow::Result<(Throughput, L
         let request = get(HOME, &[("authorization", &user.bearer())]);
         reading.push(Visitor::connect(edge.address, Script::Same(request)).await?);
     }
+    let programs = [edge];
     tokio::try_join!(
-        generator::closed(signing_in, edge, 200, WARM_UP, time),
+        generator::closed(signing_in, &programs, 200, WARM_UP, time),
         generator::open(reading, READS_PER_SECOND, 200, WARM_UP + time),
     )
 }

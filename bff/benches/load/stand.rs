@@ -1,7 +1,7 @@
 //! Everything that is measured, running: private servers, filled databases, the
 //! orders service, the edge with its cache and without, and both references.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, net::SocketAddr, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, ensure};
 use bff::identity::keys::KeyFile;
@@ -40,8 +40,8 @@ pub(crate) struct Stand {
     pub(crate) home_bytes: usize,
     /// Memory of an edge that nobody has asked anything, in bytes.
     pub(crate) idle_memory: u64,
-    _directory: TempDir,
-    _servers: [Server; 3],
+    pub(crate) directory: TempDir,
+    servers: [Server; 3],
 }
 
 impl Stand {
@@ -90,17 +90,9 @@ impl Stand {
             .arg(&body);
         let floor = starter.start("floor", address, command, &[]).await?;
 
-        let address = free_address()?;
-        let mut command = Command::new(&itself);
-        command
-            .arg("fan-out")
-            .arg(address.port().to_string())
-            .arg(accounts.url_as("accounts_app").expose().as_str())
-            .arg(format!("http://{}", around.orders_address))
-            .arg(&keys)
-            .arg(redis.url().expose().as_str())
-            .arg(nats.url().expose().as_str());
-        let fan_out = starter.start("fan-out", address, command, &[]).await?;
+        let servers = [postgres, redis, nats];
+        let orders_address = around.orders_address;
+        let fan_out = fan_out("fan-out", &directory, &servers, &accounts, orders_address).await?;
 
         Ok(Self {
             floor,
@@ -114,19 +106,48 @@ impl Stand {
             item: any_item(&orders).await?,
             home_bytes: home.len(),
             idle_memory,
-            _directory: directory,
-            _servers: [postgres, redis, nats],
+            directory,
+            servers,
         })
+    }
+
+    /// One more fan-out, in a process of its own.
+    pub(crate) async fn another_fan_out(&self, name: &'static str) -> anyhow::Result<Process> {
+        let orders = self.orders.address;
+        fan_out(name, &self.directory, &self.servers, &self.accounts, orders).await
     }
 }
 
-struct Starter<'a>(&'a TempDir);
+async fn fan_out(
+    name: &'static str,
+    directory: &TempDir,
+    [_, redis, nats]: &[Server; 3],
+    accounts: &Database,
+    orders: SocketAddr,
+) -> anyhow::Result<Process> {
+    let address = free_address()?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .arg("fan-out")
+        .arg(address.port().to_string())
+        .arg(accounts.url_as("accounts_app").expose().as_str())
+        .arg(format!("http://{orders}"))
+        .arg(directory.path().join(KEYS))
+        .arg(redis.url().expose().as_str())
+        .arg(nats.url().expose().as_str());
+    Starter(directory).start(name, address, command, &[]).await
+}
+
+/// The file of the keys that tokens are signed with.
+const KEYS: &str = "keys.json";
+
+pub(crate) struct Starter<'a>(pub(crate) &'a TempDir);
 
 impl Starter<'_> {
-    async fn start(
+    pub(crate) async fn start(
         &self,
         name: &'static str,
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         command: Command,
         variables: &[(String, String)],
     ) -> anyhow::Result<Process> {
@@ -180,7 +201,7 @@ async fn seed(accounts: &Database, orders: &Database) -> anyhow::Result<()> {
 fn key_files(directory: &TempDir) -> anyhow::Result<(PathBuf, PathBuf)> {
     let mut keys = KeyFile::default();
     keys.generate(SystemClock.now() - TimeDelta::hours(1), TimeDelta::days(90))?;
-    let secret = directory.path().join("keys.json");
+    let secret = directory.path().join(KEYS);
     fs::write(&secret, serde_json::to_vec(&keys)?)?;
     let public = directory.path().join("public.json");
     fs::write(&public, serde_json::to_vec(&keys.public_keys()?)?)?;

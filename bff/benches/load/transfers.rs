@@ -72,7 +72,7 @@ pub(crate) async fn measure(
             report::progress(&format!("{}, round {}", between.name(), round + 1));
             let visitors = visitors(stand, &accounts, between).await?;
             of_these.push(Round {
-                edge: generator::closed(visitors, &stand.cached, 201, WARM_UP, time).await?,
+                edge: generator::closed(visitors, &[&stand.cached], 201, WARM_UP, time).await?,
                 bare: pgbench(stand, "bare.sql", between, accounts.len(), time).await?,
                 plain: pgbench(stand, "plain.sql", between, accounts.len(), time).await?,
             });

@@ -63,6 +63,7 @@ impl Payer {
 
 #[derive(Debug)]
 pub(crate) struct Visitor {
+    address: SocketAddr,
     stream: TcpStream,
     script: Script,
     buffer: BytesMut,
@@ -78,13 +79,18 @@ pub(crate) struct Answer<'a> {
 
 impl Visitor {
     pub(crate) async fn connect(address: SocketAddr, script: Script) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
         Ok(Self {
-            stream,
+            address,
+            stream: open(address).await?,
             script,
             buffer: BytesMut::with_capacity(64 * 1024),
         })
+    }
+
+    /// Over a new connection, since the old one is of no more use.
+    pub(crate) async fn connect_again(&mut self) -> anyhow::Result<()> {
+        self.stream = open(self.address).await?;
+        Ok(())
     }
 
     /// Asks once, and reads the answer to its end.
@@ -142,6 +148,12 @@ impl Visitor {
     }
 }
 
+async fn open(address: SocketAddr) -> anyhow::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 impl Answer<'_> {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         header(self.head, name)
@@ -177,6 +189,15 @@ pub(crate) fn post(path: &str, body: &Value) -> Bytes {
 }
 
 fn post_with(path: &str, headers: &[(&str, &str)], body: &Value) -> Bytes {
+    with_body("POST", path, headers, body)
+}
+
+/// A `PATCH` of JSON.
+pub(crate) fn patch(path: &str, headers: &[(&str, &str)], body: &Value) -> Bytes {
+    with_body("PATCH", path, headers, body)
+}
+
+fn with_body(method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Bytes {
     let body = body.to_string();
     let length = body.len().to_string();
     let mut all = vec![
@@ -184,7 +205,7 @@ fn post_with(path: &str, headers: &[(&str, &str)], body: &Value) -> Bytes {
         ("content-length", &length),
     ];
     all.extend(headers);
-    request("POST", path, &all, &body)
+    request(method, path, &all, &body)
 }
 
 fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Bytes {

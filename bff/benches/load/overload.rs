@@ -1,0 +1,191 @@
+//! More than can be done: an open loop that asks the edge without its cache for
+//! as many home screens as it can make, for twice and for ten times as many, and
+//! then for a mixture, to see what is refused first.
+//!
+//! Nobody waits for anybody: a request is sent when it is due, over one of so
+//! many connections that the edge is offered far more at once than it takes.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+
+use super::{
+    flood::{Lane, Tally, flood},
+    generator, report,
+    stand::{HOME, Stand},
+    visitor::{Script, Visitor, get, patch},
+};
+
+/// As many requests can be in flight.
+const CONNECTIONS: usize = 2_000;
+const WARM_UP: Duration = Duration::from_millis(700);
+/// Of what can be done.
+const STEPS: [f64; 3] = [1.0, 2.0, 10.0];
+const MOST: f64 = 10.0;
+
+/// What is asked for in the mixture, from what matters least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Item,
+    Home,
+    Write,
+    SignIn,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Item, Self::Home, Self::Write, Self::SignIn];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Item => "items, signed out",
+            Self::Home => "home screens of users",
+            Self::Write => "changes of a profile",
+            Self::SignIn => "sign-ins",
+        }
+    }
+
+    /// Of the mixture; sign-ins are few, for each takes a core for as long as
+    /// ten home screens.
+    const fn share(self) -> f64 {
+        match self {
+            Self::Item => 0.3,
+            Self::Home => 0.67,
+            Self::Write => 0.028,
+            Self::SignIn => 0.002,
+        }
+    }
+
+    const fn connections(self) -> usize {
+        match self {
+            Self::Item => 600,
+            Self::Home => 1_200,
+            Self::Write => 140,
+            Self::SignIn => 60,
+        }
+    }
+
+    /// What each of those who visit asks for.
+    fn requests(self, stand: &Stand) -> Vec<Bytes> {
+        let people = &stand.people;
+        match self {
+            Self::Item => vec![get(&format!("/v1/items/{}", stand.item), &[])],
+            Self::SignIn => people.others.iter().map(|person| person.login()).collect(),
+            Self::Home | Self::Write => {
+                let of = |bearer: &str| match self {
+                    Self::Home => get(HOME, &[("authorization", bearer)]),
+                    _ => {
+                        let change = json!({ "full_name": "Ada Byron" });
+                        patch("/v1/me", &[("authorization", bearer)], &change)
+                    }
+                };
+                let users = people.users.iter();
+                users.map(|user| of(&user.bearer())).collect()
+            }
+        }
+    }
+}
+
+async fn lane(kind: Kind, stand: &Stand, connections: usize, rate: f64) -> anyhow::Result<Lane> {
+    let requests = kind.requests(stand);
+    let mut visitors = Vec::with_capacity(connections);
+    for request in requests.iter().cycle().take(connections) {
+        let script = Script::Same(request.clone());
+        visitors.push(Visitor::connect(stand.uncached.address, script).await?);
+    }
+    Ok(Lane { visitors, rate })
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) struct Overload {
+    peak: f64,
+    steps: Vec<(f64, Tally)>,
+    mixture: Vec<(Kind, Tally)>,
+}
+
+pub(crate) async fn measure(stand: &Stand, time: Duration) -> anyhow::Result<Overload> {
+    report::progress("overload, peak");
+    let visitors = lane(Kind::Home, stand, stand.people.users.len(), 0.0).await?;
+    let edge = [&stand.uncached];
+    let peak = generator::closed(visitors.visitors, &edge, 200, WARM_UP, time).await?;
+    let peak = peak.per_second;
+    let mut steps = Vec::new();
+    for step in STEPS {
+        report::progress(&format!("overload, {step} times {peak:.0}/s"));
+        let lane = lane(Kind::Home, stand, CONNECTIONS, peak * step).await?;
+        steps.extend(
+            flood(vec![lane], time)
+                .await?
+                .into_iter()
+                .map(|tally| (step, tally)),
+        );
+    }
+    report::progress("overload, mixture");
+    let mut lanes = Vec::new();
+    for kind in Kind::ALL {
+        let rate = peak * MOST * kind.share();
+        lanes.push(lane(kind, stand, kind.connections(), rate).await?);
+    }
+    let tallies = flood(lanes, time).await?;
+    Ok(Overload {
+        peak,
+        steps,
+        mixture: Kind::ALL.into_iter().zip(tallies).collect(),
+    })
+}
+
+impl Overload {
+    /// A table of its own.
+    pub(crate) fn table(&self) -> Vec<String> {
+        let mut lines = vec![
+            "| overload | offered/s | good/s | good | late or partial | refused | failed | good: p50 | p99 | refused: p50 | p99 |".to_owned(),
+            "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|".to_owned(),
+        ];
+        let steps = self.steps.iter();
+        lines.extend(steps.map(|(step, tally)| tally.row(&format!("home, {step} times the peak"))));
+        let mixture = self.mixture.iter();
+        lines.extend(
+            mixture
+                .map(|(kind, tally)| tally.row(&format!("{MOST} times, mixed: {}", kind.name()))),
+        );
+        lines.push(String::new());
+        lines
+    }
+
+    /// What the edge is to reach.
+    pub(crate) fn rows(&self) -> Vec<String> {
+        let steps = self.steps.iter();
+        let mut rows: Vec<String> = steps
+            .map(|(step, tally)| {
+                let share = tally.good / self.peak;
+                report::row(
+                    &format!("good home screens at {step} times the peak, of the peak"),
+                    "≥ 90 %",
+                    &format!(
+                        "{:.0} % ({:.0}/s of {:.0}/s)",
+                        share * 100.0,
+                        tally.good,
+                        self.peak
+                    ),
+                    Some(share >= 0.9),
+                )
+            })
+            .collect();
+        let served: Vec<f64> = self
+            .mixture
+            .iter()
+            .map(|(_, tally)| tally.good * 100.0 / tally.offered)
+            .collect();
+        let [items, home, writes, sign_ins] = served[..] else {
+            return rows;
+        };
+        rows.push(report::row(
+            "what is served of a mixture at 10 times: signed out, users' reads, writes, sign-ins",
+            "in this order",
+            &format!("{items:.0} %, {home:.0} %, {writes:.0} %, {sign_ins:.0} %"),
+            Some(items <= home && home < writes && home < sign_ins),
+        ));
+        rows
+    }
+}
