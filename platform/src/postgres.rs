@@ -8,7 +8,7 @@ use std::{
 use metrics::gauge;
 use serde::{Deserialize, Serialize};
 use sqlx::{
-    ConnectOptions as _, PgPool,
+    AssertSqlSafe, ConnectOptions as _, PgPool, PgTransaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -88,6 +88,33 @@ impl Default for PostgresSettings {
             lock_timeout_ms: Millis(2_000),
         }
     }
+}
+
+/// Begins a transaction that is rolled back unless it is committed, also when
+/// its caller leaves while it begins.
+///
+/// # Errors
+/// When there is no connection in time, or the server refuses.
+pub async fn begin(pool: &PgPool) -> sqlx::Result<PgTransaction<'static>> {
+    begin_with(pool, AssertSqlSafe("BEGIN".to_owned())).await
+}
+
+/// As [`begin`], by a statement of the caller's own that begins with `BEGIN`.
+///
+/// # Errors
+/// As [`begin`].
+pub async fn begin_with(
+    pool: &PgPool,
+    statement: AssertSqlSafe<String>,
+) -> sqlx::Result<PgTransaction<'static>> {
+    let pool = pool.clone();
+    // A caller who leaves between the statement and its answer leaves a
+    // connection behind that sqlx takes for one without a transaction. Whoever
+    // got it next would work in a transaction that nobody commits.
+    #[expect(clippy::disallowed_methods, reason = "this goes on to its end")]
+    let begun = tokio::spawn(async move { pool.begin_with(statement).await });
+    // It ends by itself, within the time that a connection is waited for.
+    begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
 }
 
 /// Shows in the metrics, until the process ends, how many connections of a pool

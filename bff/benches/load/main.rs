@@ -25,6 +25,7 @@ mod report;
 mod settings;
 mod sign_ins;
 mod stand;
+mod stores;
 mod streams;
 mod subject;
 mod tokens;

@@ -1,21 +1,16 @@
 //! Everything that is measured, running: private servers, filled databases, the
 //! orders service, the edge with its cache and without, and both references.
 
-use std::{fs, net::SocketAddr, path::PathBuf, process::Command};
+use std::{fs, net::SocketAddr, process::Command};
 
 use anyhow::{Context as _, ensure};
-use bff::identity::keys::KeyFile;
-use chrono::TimeDelta;
-use migrator::Store;
-use platform::{
-    clock::{Clock as _, SystemClock},
-    testing::{Database, Server},
-};
+use platform::testing::{Database, Server};
 use tempfile::TempDir;
 
 use super::{
     process::{Process, free_address},
     settings::Surroundings,
+    stores,
     users::{self, People, User},
     visitor::{Script, Visitor, get},
 };
@@ -49,10 +44,8 @@ impl Stand {
         let directory = tempfile::tempdir()?;
         let (postgres, redis, nats) =
             tokio::join!(Server::postgres(), Server::redis(), Server::nats());
-        let accounts = database(&postgres, Store::Accounts).await;
-        let orders = database(&postgres, Store::Orders).await;
-        seed(&accounts, &orders).await?;
-        let (keys, public_keys) = key_files(&directory)?;
+        let [accounts, orders] = stores::filled(&postgres).await?;
+        let (keys, public_keys) = stores::key_files(&directory)?;
         let around = Surroundings {
             accounts: &accounts,
             orders: &orders,
@@ -132,14 +125,11 @@ async fn fan_out(
         .arg(address.port().to_string())
         .arg(accounts.url_as("accounts_app").expose().as_str())
         .arg(format!("http://{orders}"))
-        .arg(directory.path().join(KEYS))
+        .arg(directory.path().join(stores::KEYS))
         .arg(redis.url().expose().as_str())
         .arg(nats.url().expose().as_str());
     Starter(directory).start(name, address, command, &[]).await
 }
-
-/// The file of the keys that tokens are signed with.
-const KEYS: &str = "keys.json";
 
 pub(crate) struct Starter<'a>(pub(crate) &'a TempDir);
 
@@ -169,43 +159,6 @@ impl Starter<'_> {
         let variables = around.of_edge(address, cached)?;
         self.start(name, address, command, &variables).await
     }
-}
-
-async fn database(server: &Server, store: Store) -> Database {
-    Database::create_on(
-        server.url(),
-        &format!("{store:?}_template").to_lowercase(),
-        {
-            async |url| {
-                migrator::up(store, &url).await.expect("the migrations run");
-            }
-        },
-    )
-    .await
-}
-
-async fn seed(accounts: &Database, orders: &Database) -> anyhow::Result<()> {
-    let parameters = seeder::Parameters {
-        seed: 42,
-        users: 200,
-        items: 2_000,
-        orders: 5_000,
-        as_of: SystemClock.now(),
-        demo_user: true,
-    };
-    let (accounts, orders) = (accounts.superuser_url(), orders.superuser_url());
-    seeder::seed(&parameters, &accounts, &orders, &seeder::Progress::none()).await?;
-    Ok(())
-}
-
-fn key_files(directory: &TempDir) -> anyhow::Result<(PathBuf, PathBuf)> {
-    let mut keys = KeyFile::default();
-    keys.generate(SystemClock.now() - TimeDelta::hours(1), TimeDelta::days(90))?;
-    let secret = directory.path().join(KEYS);
-    fs::write(&secret, serde_json::to_vec(&keys)?)?;
-    let public = directory.path().join("public.json");
-    fs::write(&public, serde_json::to_vec(&keys.public_keys()?)?)?;
-    Ok((secret, public))
 }
 
 /// The home screen whose length is the median of everyone's. It is asked for

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::visitor::{Script, Visitor, post};
 
 /// One that nobody has used before.
-const PASSWORD: &str = "plum orbit cello 9";
+pub(crate) const PASSWORD: &str = "plum orbit cello 9";
 
 /// Someone who can sign in.
 #[derive(Debug, Clone)]

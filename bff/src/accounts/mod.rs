@@ -16,11 +16,12 @@ pub mod users;
 
 pub use persist::persist;
 
-use sqlx::{PgPool, PgTransaction};
+use platform::postgres;
+use sqlx::{AssertSqlSafe, PgPool, PgTransaction};
 
 /// Begins a read whose plans are made for the values at hand: where each filter
 /// has an index of its own, no plan is good for all.
 async fn planned_anew(pool: &PgPool) -> sqlx::Result<PgTransaction<'static>> {
-    pool.begin_with("BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan")
-        .await
+    let statement = "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan";
+    postgres::begin_with(pool, AssertSqlSafe(statement.to_owned())).await
 }

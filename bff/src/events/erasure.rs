@@ -1,7 +1,7 @@
 //! Deleting the users who didn't come back in time, and erasing those whose
 //! retention time is over.
 
-use platform::{clock::SharedClock, outbox, redis::Redis};
+use platform::{clock::SharedClock, outbox, postgres, redis::Redis};
 use proto::events::{UserDeletionRequested, UserErased};
 use serde_json::json;
 use sqlx::PgPool;
@@ -24,7 +24,7 @@ use crate::{
 /// When the store doesn't answer.
 pub async fn delete_lapsed(pool: &PgPool, clock: &SharedClock) -> sqlx::Result<bool> {
     let now = clock.now();
-    let mut transaction = pool.begin().await?;
+    let mut transaction = postgres::begin(pool).await?;
     let Some(user_id) = life::next_lapsed(&mut transaction, now).await? else {
         return Ok(false);
     };
@@ -52,7 +52,7 @@ pub async fn delete_lapsed(pool: &PgPool, clock: &SharedClock) -> sqlx::Result<b
 /// When a store doesn't answer.
 pub async fn erase_one(pool: &PgPool, redis: &Redis, clock: &SharedClock) -> Result<bool, Error> {
     let now = clock.now();
-    let mut transaction = pool.begin().await?;
+    let mut transaction = postgres::begin(pool).await?;
     let Some(due) = erasure::next(&mut transaction, now).await? else {
         return Ok(false);
     };

@@ -99,13 +99,30 @@ pub struct TokenAnswer {
     session_id: Uuid,
 }
 
-/// Someone is signed in. In cookie mode the tokens are missing: the session is
-/// in the `Set-Cookie` header.
+/// Someone is signed in.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SessionAnswer {
+#[serde(untagged)]
+pub enum SessionAnswer {
+    /// In token mode.
+    Tokens(TokenSession),
+    /// In cookie mode.
+    Cookie(CookieSession),
+}
+
+/// Someone, and what proves their session.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokenSession {
     user: User,
     #[serde(flatten)]
-    tokens: Option<TokenAnswer>,
+    tokens: TokenAnswer,
+}
+
+/// Someone, whose session is in the `Set-Cookie` header.
+#[derive(Debug, Serialize, ToSchema)]
+// So that it tells itself from the other.
+#[serde(deny_unknown_fields)]
+pub struct CookieSession {
+    user: User,
 }
 
 impl From<TokenPair> for TokenAnswer {
@@ -235,12 +252,14 @@ pub(super) fn session_answer(status: StatusCode, signed_in: SignedIn) -> Respons
     let user = signed_in.user;
     match signed_in.proof {
         Proof::Tokens(pair) => {
-            let tokens = Some(pair.into());
-            (status, Json(SessionAnswer { user, tokens })).into_response()
+            let tokens = pair.into();
+            let answer = SessionAnswer::Tokens(TokenSession { user, tokens });
+            (status, Json(answer)).into_response()
         }
         Proof::Cookie(value, keep) => {
             let cookie = [(header::SET_COOKIE, session_cookie(&value, keep))];
-            (status, cookie, Json(SessionAnswer { user, tokens: None })).into_response()
+            let answer = SessionAnswer::Cookie(CookieSession { user });
+            (status, cookie, Json(answer)).into_response()
         }
     }
 }

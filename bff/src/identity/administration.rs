@@ -1,6 +1,6 @@
 //! What administrators do to users, and who may do it to whom.
 
-use platform::{clock::SharedClock, outbox};
+use platform::{clock::SharedClock, outbox, postgres};
 use proto::events::UserUpdated;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
@@ -82,7 +82,7 @@ impl Administration {
         user_id: Uuid,
         change: UserChange,
     ) -> Result<(), Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = postgres::begin(&self.pool).await?;
         let before = authorise(&mut transaction, actor, user_id).await?;
         let after = Locked {
             role: change.role.unwrap_or(before.role),
@@ -122,7 +122,7 @@ impl Administration {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`]; when a store doesn't answer.
     pub async fn sign_out(&self, actor: Actor<'_>, user_id: Uuid) -> Result<(), Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = postgres::begin(&self.pool).await?;
         authorise(&mut transaction, actor, user_id).await?;
         let event = AuditEvent::SignedOutByAdmin;
         self.note(&mut transaction, actor, user_id, event, json!({}))
@@ -138,7 +138,7 @@ impl Administration {
     /// [`Error::NotFound`]; [`Error::Taken`] when someone else has their address or
     /// name by now; when the store doesn't answer.
     pub async fn restore(&self, user_id: Uuid) -> Result<UserStatus, Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = postgres::begin(&self.pool).await?;
         let before = authorise(&mut transaction, Actor::Operator, user_id).await?;
         let restored = life::restore(&mut transaction, user_id, self.clock.now()).await;
         if let Some(version) = restored.map_err(taken)? {

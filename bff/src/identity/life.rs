@@ -2,7 +2,7 @@
 
 use platform::{
     clock::{Clock, SharedClock},
-    outbox,
+    outbox, postgres,
 };
 use proto::events::{Event, UserDeactivated, UserDeletionRequested, UserUpdated};
 use sqlx::{PgConnection, PgPool, PgTransaction};
@@ -62,7 +62,7 @@ impl Life {
     /// when a store doesn't answer, and then nothing has changed.
     pub async fn deactivate(&self, caller: &Caller, device: &Device) -> Result<(), Error> {
         let (now, user_id) = (self.clock.now(), caller.user_id);
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = postgres::begin(&self.pool).await?;
         let return_until = now + self.settings.retention_s.delta();
         let version = life::deactivate(&mut transaction, user_id, now, return_until)
             .await?
@@ -91,7 +91,7 @@ impl Life {
         device: &Device,
     ) -> Result<(), Error> {
         let (now, user_id) = (self.clock.now(), caller.user_id);
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = postgres::begin(&self.pool).await?;
         // No account is opened for the user from here on.
         administration::lock(&mut transaction, &[user_id]).await?;
         let belongings = life::belongings(&mut transaction, user_id).await?;

@@ -10,7 +10,7 @@ mod sessions;
 mod step_up;
 mod vouched;
 
-use platform::{clock::SharedClock, redis::Redis};
+use platform::{clock::SharedClock, postgres, redis::Redis};
 use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -179,7 +179,7 @@ impl SignIn {
         let before = credentials.password.as_deref().unwrap_or_default();
         let user = if credentials.status == UserStatus::Deactivated {
             let back = self.entry(AuditEvent::Reactivated, Some(user_id), device, None);
-            let mut transaction = self.pool.begin().await?;
+            let mut transaction = postgres::begin(&self.pool).await?;
             life::come_back(&mut transaction, &back, user_id, &*self.clock).await?;
             let user = credentials::sign_in(&mut *transaction, user_id, before, entry).await?;
             if user.is_some() {

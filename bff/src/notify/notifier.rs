@@ -6,6 +6,7 @@ use platform::{
     consumer::{Consumer, Delivery, Failure},
     inbox,
     nats::{Nats, Stream},
+    postgres,
     retry::keep_going,
     shutdown::Lifetime,
 };
@@ -66,7 +67,7 @@ impl Notifier {
         let id = delivery.id;
         let message = self.open(id, &delivery.json()?)?;
         let channel = message.channel();
-        let mut once = self.pool.begin().await?;
+        let mut once = postgres::begin(&self.pool).await?;
         if !inbox::first_time(&mut *once, NAME, id).await? {
             count(channel, "repeated");
             return Ok(());

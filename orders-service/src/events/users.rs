@@ -8,6 +8,7 @@ use platform::{
     consumer::{Consumer, Delivery, Failure},
     inbox,
     nats::{Nats, Stream},
+    postgres,
     retry::keep_going,
     shutdown::Lifetime,
 };
@@ -67,7 +68,7 @@ async fn handle(pool: &PgPool, delivery: Delivery) -> Result<(), Failure> {
     if !matches!(kind, UserDeletionRequested::SUBJECT | UserErased::SUBJECT) {
         return Ok(());
     }
-    let mut transaction = pool.begin().await?;
+    let mut transaction = postgres::begin(pool).await?;
     if !inbox::first_time(&mut *transaction, CONSUMER, delivery.id).await? {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use metrics::Gauge;
 use platform::{
-    postgres::{PostgresSettings, is_dead_connection},
+    postgres::{self, PostgresSettings, is_dead_connection},
     shutdown::Lifetime,
 };
 use sqlx::{
@@ -110,7 +110,7 @@ impl Database {
             }
             let statement = format!("{begin}; SET LOCAL statement_timeout = {left}; {settings}");
             let waiting = Waiting::begin();
-            let transaction = self.pool.begin_with(AssertSqlSafe(statement)).await;
+            let transaction = postgres::begin_with(&self.pool, AssertSqlSafe(statement)).await;
             drop(waiting);
             match transaction {
                 Err(error) if is_dead_connection(&error) => {}

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::store::{self, Pending};
-use crate::{clock::SharedClock, nats::Nats, retry::keep_going, shutdown::Lifetime};
+use crate::{clock::SharedClock, nats::Nats, postgres, retry::keep_going, shutdown::Lifetime};
 
 /// Rows claimed at once, and so the most messages in flight.
 const BATCH: i64 = 256;
@@ -86,7 +86,7 @@ impl Relay {
     /// away.
     async fn publish_batch(&self) -> anyhow::Result<bool> {
         self.nats.require()?;
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = postgres::begin(&self.pool).await?;
         let rows = store::claim(&mut *transaction, BATCH).await?;
         let claimed = rows.len();
         let (published, failed) = self.publish(rows).await;

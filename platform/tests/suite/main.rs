@@ -12,3 +12,4 @@ mod outbox;
 mod refusals;
 mod streams;
 mod support;
+mod transactions;

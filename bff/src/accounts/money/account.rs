@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use platform::{clock::Clock, currency::Currency, money::Money, outbox};
+use platform::{clock::Clock, currency::Currency, money::Money, outbox, postgres};
 use proto::events::AccountUpdated;
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -158,7 +158,7 @@ pub async fn open(pool: &PgPool, new: &NewAccount, clock: &dyn Clock) -> sqlx::R
 }
 
 async fn try_open(pool: &PgPool, new: &NewAccount, clock: &dyn Clock) -> sqlx::Result<Account> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = postgres::begin(pool).await?;
     let row = sqlx::query_as!(
         Row,
         r#"WITH owner AS (
@@ -206,7 +206,7 @@ async fn try_rename(
     name: Option<&str>,
     clock: &dyn Clock,
 ) -> sqlx::Result<Account> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = postgres::begin(pool).await?;
     let row = sqlx::query_as!(
         Row,
         r#"UPDATE accounts SET name = $3, updated_at = GREATEST(updated_at, $4)
@@ -234,7 +234,7 @@ pub async fn close(pool: &PgPool, user_id: Uuid, id: Uuid, clock: &dyn Clock) ->
 }
 
 async fn try_close(pool: &PgPool, user_id: Uuid, id: Uuid, clock: &dyn Clock) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = postgres::begin(pool).await?;
     get(&mut *transaction, user_id, id).await?;
     if close_open(&mut transaction, user_id, Some(id), clock).await? {
         tell(&mut *transaction, id, user_id, clock).await?;

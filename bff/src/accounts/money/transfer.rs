@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use platform::{clock::Clock, money::Money, trace};
+use platform::{clock::Clock, money::Money, postgres, trace};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use sqlx::{PgExecutor, PgPool};
@@ -149,7 +149,7 @@ pub async fn deposit(
     entry: &AuditEntry,
     clock: &dyn Clock,
 ) -> sqlx::Result<Result<Answer, Refusal>> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = postgres::begin(pool).await?;
     let posted = post(&mut *transaction, key, new, clock).await?;
     if let Ok(Answer {
         replayed: false, ..

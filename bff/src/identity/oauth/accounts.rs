@@ -1,4 +1,7 @@
-use platform::{outbox, postgres::constraint};
+use platform::{
+    outbox,
+    postgres::{self, constraint},
+};
 use proto::events::{UserRegistered, UserUpdated};
 use serde_json::json;
 use sqlx::PgConnection;
@@ -75,7 +78,7 @@ impl OAuth {
         person: &Person,
         device: &Device,
     ) -> Result<Option<Uuid>, Failure> {
-        let mut transaction = self.sign_in.pool.begin().await?;
+        let mut transaction = postgres::begin(&self.sign_in.pool).await?;
         let holder = identities::lock_holder_of(&mut *transaction, email).await?;
         let Some(AddressHolder {
             user_id,
@@ -133,7 +136,7 @@ impl OAuth {
             full_name: person.full_name.as_deref(),
             at,
         };
-        let mut transaction = self.sign_in.pool.begin().await?;
+        let mut transaction = postgres::begin(&self.sign_in.pool).await?;
         identities::insert_person(&mut *transaction, &new).await?;
         identities::insert(&mut *transaction, &identity(provider, person, id, at)).await?;
         let registered = UserRegistered { user_id: id };

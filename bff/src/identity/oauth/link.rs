@@ -1,3 +1,4 @@
+use platform::postgres;
 use uuid::Uuid;
 
 use super::{Failure, OAuth, ProviderName, provider::Person};
@@ -23,7 +24,7 @@ impl OAuth {
             Some(_) => return Err(Failure::Taken),
             None => {}
         }
-        let mut transaction = self.sign_in.pool.begin().await?;
+        let mut transaction = postgres::begin(&self.sign_in.pool).await?;
         if !identities::lock(&mut *transaction, user_id).await? {
             return Err(Failure::Refused);
         }
@@ -54,7 +55,7 @@ impl OAuth {
         device: &Device,
     ) -> Result<(), Failure> {
         let user_id = caller.user_id;
-        let mut transaction = self.sign_in.pool.begin().await?;
+        let mut transaction = postgres::begin(&self.sign_in.pool).await?;
         identities::lock(&mut *transaction, user_id).await?;
         if !identities::remove(&mut *transaction, user_id, provider.as_str()).await? {
             return Err(Error::NotFound.into());

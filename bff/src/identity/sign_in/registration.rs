@@ -1,5 +1,8 @@
 use chrono::NaiveDate;
-use platform::{outbox, postgres::constraint};
+use platform::{
+    outbox,
+    postgres::{self, constraint},
+};
 use proto::events::UserRegistered;
 use uuid::Uuid;
 
@@ -104,7 +107,7 @@ impl SignIn {
             birth_date: wanted.birth_date,
             at,
         };
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = postgres::begin(&self.pool).await?;
         credentials::insert_user(&mut *transaction, &user)
             .await
             .map_err(taken)?;
