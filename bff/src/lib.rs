@@ -28,5 +28,6 @@ pub mod handlers;
 pub mod identity;
 pub mod limits;
 pub mod notify;
+pub mod schema;
 pub mod screens;
 pub mod upstream;

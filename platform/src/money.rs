@@ -10,6 +10,9 @@ use crate::currency::{Currency, UnknownCurrency};
 /// Amounts are below this in every currency, as in the databases' checks.
 pub const LIMIT: Decimal = Decimal::from_parts(2_764_472_320, 232_830, 0, false, 0);
 
+/// What an amount is like as a text, in whichever currency.
+pub const PATTERN: &str = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,3})?$";
+
 /// An amount in one currency, with exactly that currency's minor digits.
 ///
 /// On the wire: `{"amount":"12.30","currency":"USD"}`.
@@ -25,6 +28,9 @@ pub enum MoneyError {
     /// Not a plain decimal number.
     #[error("expected a decimal number such as \"12.30\"")]
     NotDecimal,
+    /// Written in a longer way than it has to be.
+    #[error("expected no zeros at the beginning, such as \"12.30\" or \"0.30\"")]
+    LeadingZeros,
     /// The wrong number of digits after the point.
     #[error("expected exactly {expected} digits after the decimal point for {currency}")]
     MinorUnits {
@@ -81,11 +87,11 @@ impl Money {
     }
 
     /// Reads what a client sent: exactly the currency's minor digits, no
-    /// exponent, no sign but a leading minus.
+    /// exponent, no needless zeros, no sign but a leading minus.
     ///
     /// # Errors
-    /// [`MoneyError::NotDecimal`], [`MoneyError::MinorUnits`] or
-    /// [`MoneyError::TooLarge`].
+    /// [`MoneyError::NotDecimal`], [`MoneyError::LeadingZeros`],
+    /// [`MoneyError::MinorUnits`] or [`MoneyError::TooLarge`].
     pub fn parse(amount: &str, currency: Currency) -> Result<Self, MoneyError> {
         let expected = currency.minor_units();
         let (whole, minor) = amount.split_once('.').unwrap_or((amount, ""));
@@ -94,10 +100,14 @@ impl Money {
         if digits.is_empty() || !all_digits(digits) || !all_digits(minor) {
             return Err(MoneyError::NotDecimal);
         }
+        // One amount is written in one way.
+        if digits.len() > 1 && digits.starts_with('0') {
+            return Err(MoneyError::LeadingZeros);
+        }
         if minor.len() != expected as usize || (expected == 0 && amount.contains('.')) {
             return Err(MoneyError::MinorUnits { currency, expected });
         }
-        if digits.trim_start_matches('0').len() > 15 {
+        if digits.len() > 15 {
             return Err(MoneyError::TooLarge);
         }
         let amount = Decimal::from_str_exact(amount).map_err(|_| MoneyError::NotDecimal)?;

@@ -25,6 +25,12 @@ fn what_is_no_exact_amount_is_refused() {
             "{text:?}"
         );
     }
+    for text in ["007.00", "00.50", "-01.00", "0000000000000000.00", "01"] {
+        assert_eq!(usd(text), MoneyError::LeadingZeros, "{text:?}");
+    }
+    for text in ["0.30", "-0.30", "10.00"] {
+        assert!(Money::parse(text, Currency::Usd).is_ok(), "{text:?}");
+    }
     assert_eq!(usd("1000000000000000.00"), MoneyError::TooLarge);
     assert_eq!(usd(&format!("{}.00", "9".repeat(40))), MoneyError::TooLarge);
     assert!(Money::parse("1.5", Currency::Jpy).is_err());

@@ -6,7 +6,10 @@ use sqlx::PgExecutor;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::identity::{Role, identifier::Username};
+use crate::identity::{
+    Role,
+    identifier::{Email, Phone, Username},
+};
 
 /// A user, as they see themselves.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -14,6 +17,7 @@ pub struct User {
     /// UUIDv7.
     pub id: Uuid,
     /// The name to sign in with.
+    #[schema(value_type = Option<Username>)]
     pub username: Option<String>,
     /// What they are called.
     pub full_name: Option<String>,
@@ -22,11 +26,13 @@ pub struct User {
     /// What they may do.
     pub role: Role,
     /// Their e-mail address.
+    #[schema(value_type = Option<Email>)]
     pub email: Option<String>,
     /// When a code proved it.
     #[serde(serialize_with = "optional_instant")]
     pub email_verified_at: Option<DateTime<Utc>>,
     /// Their phone number, in E.164.
+    #[schema(value_type = Option<Phone>)]
     pub phone: Option<String>,
     /// When a code proved it.
     #[serde(serialize_with = "optional_instant")]

@@ -160,6 +160,7 @@ pub(super) struct Problem<'a> {
     title: &'a str,
     status: u16,
     detail: &'a str,
+    #[schema(value_type = Code)]
     code: &'a str,
     request_id: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]

@@ -21,12 +21,29 @@ use crate::{
     accounts::idempotency::{Answer, RequestKey},
     app::AppState,
     identity::Caller,
+    schema::{schemas, text},
 };
 
 /// The header that a client sends its key in.
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The header that tells a kept answer from a first one.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// What a client calls a request, as the document says it.
+#[derive(Debug)]
+pub struct Key;
+
+impl Key {
+    /// The most characters of one.
+    pub const MAX: usize = 255;
+    /// Visible ASCII.
+    pub const PATTERN: &str = "^[!-~]+$";
+}
+
+schemas! {
+    Key, "IdempotencyKey": "Names a request, so that it is carried out once.",
+        text(1, Self::MAX).pattern(Some(Self::PATTERN));
+}
 
 /// The JSON body of a signed-in caller's request that is carried out once.
 #[derive(Debug)]
@@ -69,7 +86,7 @@ fn key(headers: &HeaderMap) -> Result<String, ApiError> {
         return Err(fault("repeated", "expected at most one"));
     }
     let good = |key: &&str| {
-        (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+        (1..=Key::MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
     };
     value
         .to_str()

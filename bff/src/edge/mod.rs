@@ -9,6 +9,7 @@ pub mod extract;
 pub mod idempotency;
 pub mod layers;
 pub mod limits;
+mod linger;
 pub mod observe;
 pub mod openapi;
 mod problem;

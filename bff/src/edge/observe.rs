@@ -23,6 +23,7 @@ use tracing::{Instrument as _, Span, field, instrument::Instrumented};
 use super::{
     client_address::ClientAddress,
     error::{ApiError, Code},
+    linger::Unread,
     request_id::{self, RequestId},
     serve::Peer,
 };
@@ -99,6 +100,7 @@ where
         };
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(address);
+        let unread = request.extensions_mut().remove::<Unread>();
         let close = request.version() < Version::HTTP_2 && state.lifetime.is_stopping();
         Observation {
             inner: self.inner.call(request).instrument(span),
@@ -106,6 +108,7 @@ where
             id,
             record,
             close,
+            unread,
             hsts: state.hsts.clone(),
         }
     }
@@ -122,6 +125,7 @@ pin_project! {
         id: RequestId,
         record: Record,
         close: bool,
+        unread: Option<Unread>,
         hsts: Option<Arc<HeaderValue>>,
     }
 }
@@ -142,7 +146,9 @@ where
             }
         };
         finish(&mut response, this.id);
-        if *this.close {
+        let status = response.status();
+        let unread = this.unread.as_ref();
+        if *this.close || unread.is_some_and(|unread| unread.must_close(status)) {
             response
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -151,7 +157,7 @@ where
             let headers = response.headers_mut();
             headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::clone(hsts));
         }
-        this.record.end(response.status());
+        this.record.end(status);
         Poll::Ready(Ok(response))
     }
 }

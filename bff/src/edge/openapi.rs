@@ -1,7 +1,7 @@
 //! What the OpenAPI document says beyond its paths.
 
 use utoipa::{
-    Modify, OpenApi,
+    Modify, OpenApi, PartialSchema as _, ToSchema as _,
     openapi::{
         Components, ContentBuilder, HeaderBuilder, Ref, RefOr, ResponseBuilder,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -10,12 +10,18 @@ use utoipa::{
 
 use super::{
     credentials::SESSION_COOKIE,
-    error::{FieldError, Problem},
-    extract::Limit,
+    error::{Code, FieldError, Problem},
+    extract::{AnyText, Cursor, Limit, Name},
+    idempotency::Key,
 };
 use crate::{
-    handlers::{items::Sort, statement::Format},
+    events::live::Position,
+    handlers::{
+        items::Sort,
+        statement::{Format, When},
+    },
     identity::oauth::ProviderName,
+    schema::{AmountText, CurrencyCode},
 };
 
 /// The document that the routes are added to.
@@ -30,7 +36,9 @@ use crate::{
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     // The last ones stand in parameters, whose schemas aren't collected.
-    components(schemas(Problem, FieldError, Limit, ProviderName, Sort, Format)),
+    components(schemas(
+        Problem, FieldError, Code, Limit, Cursor, AnyText, Position, When, AmountText, CurrencyCode, Key, ProviderName, Sort, Format
+    )),
     // Of whatever doesn't say that it is for everybody.
     security(("access_token" = []), ("session_cookie" = [])),
     modifiers(&Common)
@@ -42,6 +50,13 @@ struct Common;
 impl Modify for Common {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_with(Components::new);
+        // The macro above takes no numbers.
+        for (name, schema) in [
+            (Name::<64>::name(), Name::<64>::schema()),
+            (Name::<100>::name(), Name::<100>::schema()),
+        ] {
+            components.schemas.insert(name.into(), schema);
+        }
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("PASETO v4.public");

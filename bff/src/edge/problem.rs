@@ -3,6 +3,8 @@
 
 use http::StatusCode;
 
+use crate::schema::{one_of, schemas};
+
 // Each variant's documentation is also the text of its page, so it speaks to
 // the person who writes the client.
 macro_rules! codes {
@@ -40,6 +42,10 @@ macro_rules! codes {
             }
         }
     };
+}
+
+schemas! {
+    Code, "ProblemCode": "What went wrong, for programs.", one_of(Self::ALL.iter().map(|code| code.as_str()));
 }
 
 codes! {

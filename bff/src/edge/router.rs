@@ -1,8 +1,13 @@
 //! Every route, one line each.
 
 use anyhow::Context as _;
-use axum::{Router, routing::get};
-use http::{HeaderValue, header};
+use axum::{
+    Router,
+    middleware::{map_request, map_response},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use http::{HeaderValue, StatusCode, header};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -10,6 +15,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
     error::{ApiError, Code},
+    extract::json_or_nothing,
     limits::Limited,
     openapi::{Document, complete},
 };
@@ -39,10 +45,16 @@ fn docs() -> Router<AppState> {
     let policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                   base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
     let pages: Router<AppState> = SwaggerUi::new("/docs").config(config).into();
-    pages.layer(SetResponseHeaderLayer::overriding(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(policy),
-    ))
+    pages
+        .layer(SetResponseHeaderLayer::overriding(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(policy),
+        ))
+        // The pages have an empty answer of their own for it.
+        .layer(map_response(async |page: Response| match page.status() {
+            StatusCode::NOT_FOUND => ApiError::new(Code::NotFound).into_response(),
+            _ => page,
+        }))
 }
 
 /// The OpenAPI document, as JSON.
@@ -84,7 +96,8 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(accounts::rename))            // PATCH  /v1/accounts/{id}
         .routes(routes!(accounts::close))             // DELETE /v1/accounts/{id}
         .routes(routes!(transfers::create))           // POST   /v1/transfers
-        .routes(routes!(transfers::deposit));         // POST   /v1/admin/accounts/{id}/deposit
+        .routes(routes!(transfers::deposit))          // POST   /v1/admin/accounts/{id}/deposit
+        .route_layer(map_request(json_or_nothing));
     let reads = OpenApiRouter::new()
         .routes(routes!(sessions::list))              // GET    /v1/auth/sessions
         .routes(routes!(me::show))                    // GET    /v1/me

@@ -28,6 +28,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use super::linger;
 use crate::config::HttpSettings;
 
 /// How long requests may be under way from a balancer that has just found the
@@ -68,7 +69,7 @@ pub async fn serve(
             .clone()
             .map_request(move |mut request: http::Request<Incoming>| {
                 request.extensions_mut().insert(Peer(peer));
-                request.map(axum::body::Body::new) as Request
+                linger::watch(request) as Request
             });
         let service = TowerToHyperService::new(service);
         let (protocols, draining) = (protocols.clone(), draining.clone());

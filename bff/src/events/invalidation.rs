@@ -67,6 +67,9 @@ pub async fn keep_in_step(cache: Cache, nats: Nats, lifetime: Lifetime) {
 pub async fn follow(nats: Nats, lifetime: &Lifetime, drop: impl Fn(Invalidate) + Send + Sync) {
     let tell = |signal| match signal {
         Signal::Reset { .. } => drop(Invalidate::Everything),
+        // Whatever is cached of whoever is new was read after that: nobody could be
+        // signed in as them before.
+        Signal::Event(delivery) if delivery.event_type == UserRegistered::SUBJECT => {}
         Signal::Event(delivery) => scopes(&delivery).into_iter().for_each(&drop),
     };
     let accounts = Feed::new(nats.clone(), Stream::Accounts);

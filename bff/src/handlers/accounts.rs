@@ -19,6 +19,7 @@ use crate::{
         extract::{Body, IfNoneMatch, Name, Path, Query},
     },
     identity::Caller,
+    schema::CurrencyCode,
     upstream::{Context, view::Page},
 };
 
@@ -33,7 +34,7 @@ pub async fn list(
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
     let list: &[&[u8]] = &[b"accounts", caller.user_id.as_bytes()];
-    let after = state.cursors.read(list, query.cursor.as_deref())?;
+    let after = state.cursors.read(list, query.cursor.as_ref())?;
     let (from, user_id, rows) = (&state.sources.accounts, caller.user_id, query.limit.rows());
     let accounts = from
         .read(context.deadline, user_id, |c| {
@@ -75,7 +76,7 @@ pub async fn entries(
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
     let list: &[&[u8]] = &[b"entries", caller.user_id.as_bytes(), id.as_bytes()];
-    let before = state.cursors.read(list, query.cursor.as_deref())?;
+    let before = state.cursors.read(list, query.cursor.as_ref())?;
     let (from, user_id, rows) = (&state.sources.accounts, caller.user_id, query.limit.rows());
     let entries = from
         .read(context.deadline, user_id, |c| {
@@ -91,15 +92,16 @@ crate::request! {
     #[derive(ToSchema)]
     pub struct OpenAccount {
         /// What it is kept in (ISO 4217).
-        #[schema(value_type = String, example = "USD")]
+        #[schema(value_type = CurrencyCode)]
         currency: Currency,
         /// What to call it.
-        #[schema(min_length = 1, max_length = 100)]
         name: Option<Name<100>>,
     }
 }
 
-/// Open an account: one in each currency.
+/// Open an account.
+///
+/// There may be one open in each currency.
 #[utoipa::path(post, path = "/v1/accounts", tag = "money", request_body = OpenAccount,
     responses((status = 201, body = Account)))]
 pub async fn open(
@@ -127,7 +129,7 @@ crate::request! {
     #[derive(ToSchema)]
     pub struct RenameAccount {
         /// What to call it from now on; null: nothing.
-        #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
+        #[schema(value_type = Option<Name<100>>)]
         name: Change<Name<100>>,
     }
 }
@@ -154,8 +156,9 @@ pub async fn rename(
     Ok(Json(account))
 }
 
-/// Close one of the caller's accounts, once there is no money in it. What
-/// happened in it can still be read.
+/// Close one of the caller's accounts.
+///
+/// There has to be no money in it. What happened in it can still be read.
 #[utoipa::path(delete, path = "/v1/accounts/{id}", tag = "money", params(("id" = Uuid, Path)),
     responses((status = 204)))]
 pub async fn close(

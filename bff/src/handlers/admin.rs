@@ -16,7 +16,7 @@ use crate::{
     app::AppState,
     edge::{
         error::{ApiError, Code},
-        extract::{Body, Limit, Name, Path, Query},
+        extract::{Body, Cursor, Limit, Name, Path, Query},
         roles::{Admin, Support},
     },
     identity::{
@@ -33,7 +33,6 @@ crate::request! {
     #[into_params(parameter_in = Query)]
     pub struct UsersQuery {
         /// A part of a name or an address, or a whole id.
-        #[param(value_type = Option<String>, max_length = 100)]
         query: Option<Name<100>>,
         /// Only those with this role.
         role: Option<Role>,
@@ -43,7 +42,7 @@ crate::request! {
         #[param(required = false)]
         limit: Limit,
         /// From an earlier page of the same query.
-        cursor: Option<String>,
+        cursor: Option<Cursor>,
     }
 }
 
@@ -54,7 +53,6 @@ crate::request! {
         /// What the user may do.
         role: Option<Role>,
         /// `active` or `blocked`.
-        #[schema(value_type = Option<String>, example = "blocked")]
         status: Option<Standing>,
     }
 }
@@ -69,7 +67,6 @@ crate::request! {
         /// What this user did.
         actor_id: Option<Uuid>,
         /// What happened, such as `session.opened`.
-        #[param(value_type = Option<String>, max_length = 64)]
         event: Option<Name<64>>,
         /// Not before this.
         from: Option<DateTime<Utc>>,
@@ -79,7 +76,7 @@ crate::request! {
         #[param(required = false)]
         limit: Limit,
         /// From an earlier page of the same query.
-        cursor: Option<String>,
+        cursor: Option<Cursor>,
     }
 }
 
@@ -98,7 +95,7 @@ pub async fn users(
     };
     let list = json!(["admin users", filter.query, filter.role, filter.status]).to_string();
     let list: &[&[u8]] = &[list.as_bytes()];
-    let after = state.cursors.read(list, asked.cursor.as_deref())?;
+    let after = state.cursors.read(list, asked.cursor.as_ref())?;
     let rows = asked.limit.rows();
     let users = administration::list(&state.accounts, &filter, after, rows).await?;
     let cursor = |last: &ManagedUser| state.cursors.make(list, last.id);
@@ -121,9 +118,9 @@ async fn shown(state: &AppState, id: Uuid) -> Result<Json<ManagedUser>, ApiError
     user.map(Json).ok_or_else(|| ApiError::new(Code::NotFound))
 }
 
-/// Change what a user may do, or block one. The user's sessions end.
+/// Change what a user may do, or block one.
 ///
-/// Only those below one's own rank can be changed.
+/// The user's sessions end. Only those below one's own rank can be changed.
 #[utoipa::path(patch, path = "/v1/admin/users/{id}", tag = "administration",
     params(("id" = Uuid, Path)), request_body = ChangeUser, responses((status = 200, body = ManagedUser)))]
 pub async fn change(
@@ -183,7 +180,7 @@ pub async fn audit(
     } = &filter;
     let list = json!(["audit", user_id, actor_id, event, from, until]).to_string();
     let list: &[&[u8]] = &[list.as_bytes()];
-    let after = state.cursors.read(list, asked.cursor.as_deref())?;
+    let after = state.cursors.read(list, asked.cursor.as_ref())?;
     let rows = asked.limit.rows();
     let lines = trail::list(&state.accounts, &filter, after, rows).await?;
     let cursor = |last: &AuditLine| state.cursors.make(list, last.id);

@@ -19,7 +19,7 @@ use crate::{
         authenticate::{no_session_cookie, session_cookie},
         csrf,
         error::{ApiError, FieldError},
-        extract::{BirthDate, Body, JsonOrForm, Name},
+        extract::{AnyText, BirthDate, Body, JsonOrForm, Name},
     },
     identity::{
         Caller,
@@ -28,6 +28,7 @@ use crate::{
         sign_in::{Registration, SignedIn},
     },
     request,
+    schema::{AnyAddress, AnyIdentifier, NewPassword, OneTimeCode},
 };
 
 request! {
@@ -35,19 +36,17 @@ request! {
     #[derive(ToSchema)]
     pub struct RegisterRequest {
         /// The address that the code was sent to.
-        #[schema(example = "ann@example.com")]
+        #[schema(value_type = AnyAddress)]
         identifier: String,
         /// The code.
-        #[schema(example = "123456")]
+        #[schema(value_type = OneTimeCode)]
         code: String,
-        /// 8 to 128 characters.
-        #[schema(value_type = String, format = Password)]
+        /// To sign in with from now on.
+        #[schema(value_type = NewPassword)]
         password: Password,
         /// What the user is called.
-        #[schema(value_type = String, max_length = 200)]
         full_name: Name<200>,
         /// A name to sign in with.
-        #[schema(value_type = Option<String>)]
         username: Option<Username>,
         /// When the user was born.
         #[schema(value_type = Option<chrono::NaiveDate>)]
@@ -63,10 +62,9 @@ request! {
     #[derive(ToSchema)]
     pub struct LoginRequest {
         /// An e-mail address, a phone number or a user name.
-        #[schema(example = "ann@example.com")]
+        #[schema(value_type = AnyIdentifier)]
         identifier: String,
         /// The password.
-        #[schema(value_type = String, format = Password)]
         password: Password,
         /// How the client wants to hold the session.
         #[schema(required = false)]
@@ -79,6 +77,7 @@ request! {
     #[derive(ToSchema)]
     pub struct RefreshRequest {
         /// The refresh token that was given last.
+        #[schema(value_type = AnyText)]
         refresh_token: String,
     }
 }

@@ -20,6 +20,7 @@ use crate::{
         sign_in::StepUp,
     },
     request,
+    schema::{AnyAddress, OneTimeCode},
 };
 
 request! {
@@ -27,10 +28,9 @@ request! {
     #[derive(ToSchema)]
     pub struct CodeRequest {
         /// An e-mail address or a phone number.
-        #[schema(example = "ann@example.com")]
+        #[schema(value_type = AnyAddress)]
         identifier: String,
         /// What the code is for.
-        #[schema(value_type = String, pattern = "^(registration|add_identifier|step_up)$", example = "registration")]
         purpose: Purpose,
     }
 }
@@ -40,10 +40,9 @@ request! {
     #[derive(ToSchema)]
     pub struct StepUpRequest {
         /// The password.
-        #[schema(value_type = Option<String>, format = Password)]
         password: Option<Password>,
         /// A code that was sent for `step_up`.
-        #[schema(example = "123456")]
+        #[schema(value_type = Option<OneTimeCode>)]
         code: Option<String>,
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     edge::{
         error::{ApiError, FieldError},
-        extract::Limit,
+        extract::{Cursor, Limit},
     },
     identity::keys::{MasterKey, keyed_hash},
 };
@@ -22,7 +22,7 @@ crate::request! {
         #[param(required = false)]
         limit: Limit,
         /// From an earlier page.
-        cursor: Option<String>,
+        cursor: Option<Cursor>,
     }
 }
 
@@ -57,8 +57,8 @@ impl Cursors {
     ///
     /// # Errors
     /// 400, naming `cursor`, when it isn't one of this query.
-    pub fn read(&self, query: &[&[u8]], cursor: Option<&str>) -> Result<Option<Uuid>, ApiError> {
-        let Some(cursor) = cursor else {
+    pub fn read(&self, query: &[&[u8]], cursor: Option<&Cursor>) -> Result<Option<Uuid>, ApiError> {
+        let Some(Cursor(cursor)) = cursor else {
             return Ok(None);
         };
         let bytes = URL_SAFE_NO_PAD.decode(cursor).unwrap_or_default();
@@ -87,7 +87,10 @@ mod tests {
         let cursors = Cursors::new(&MasterKey::of_nobody());
         let last = Uuid::from_u128(7);
         let cursor = cursors.make(&[b"accounts", b"ann"], last);
-        let read = |query: &[&[u8]], cursor: &str| cursors.read(query, Some(cursor)).ok().flatten();
+        let read = |query: &[&[u8]], cursor: &str| {
+            let cursor = Cursor(cursor.to_owned());
+            cursors.read(query, Some(&cursor)).ok().flatten()
+        };
         assert_eq!(read(&[b"accounts", b"ann"], &cursor), Some(last));
         assert_eq!(read(&[b"accounts", b"bob"], &cursor), None);
         assert_eq!(read(&[b"accountsann"], &cursor), None);

@@ -21,17 +21,18 @@ const LAST_EVENT_ID: &str = "last-event-id";
 /// When a client may try again that found no room.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// What happens to the caller, as it happens: `transfer.posted`, `hold.placed`,
-/// `account.updated`, `order.paid`, `user.updated`, `session.revoked` and the
-/// like. Each event's data says what changed and when; what it is now, its own
-/// route tells.
+/// What happens to the caller, as it happens.
+///
+/// `transfer.posted`, `hold.placed`, `account.updated`, `order.paid`,
+/// `user.updated`, `session.revoked` and the like. Each event's data says what
+/// changed and when; what it is now, its own route tells.
 ///
 /// Two more kinds of event: after `reset`, look anew at everything, because what
 /// was missed isn't known; `end` is the last one and has a `reason`. A client
 /// that comes back with `Last-Event-ID`, as `EventSource` does by itself, is told
 /// what it missed. Events may come twice; their ids grow.
 #[utoipa::path(get, path = "/v1/events", tag = "events",
-    params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen")),
+    params(("Last-Event-ID" = Option<Position>, Header, description = "The id of the last event that was seen")),
     responses((status = 200, description = "Events, until the client leaves or the stream ends",
         content((Change = "text/event-stream")))))]
 pub async fn stream(

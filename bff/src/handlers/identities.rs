@@ -16,7 +16,7 @@ use crate::{
     edge::{
         authenticate::Fresh,
         error::ApiError,
-        extract::{Body, Path},
+        extract::{AnyText, Body, Path},
     },
     identity::{
         oauth::{Aim, ProviderName},
@@ -31,7 +31,7 @@ request! {
     pub struct LinkRequest {
         /// A path on the first allowed origin, or a URL on any of them: where
         /// the browser goes in the end, with `error` when nothing was linked.
-        #[schema(example = "/settings")]
+        #[schema(value_type = Option<AnyText>, example = "/settings")]
         return_to: Option<String>,
     }
 }
@@ -43,7 +43,7 @@ pub struct LinkAnswer {
     authorization_url: String,
 }
 
-/// Add a provider to the ways in which the caller can sign in.
+/// Add a provider to sign in with.
 ///
 /// Needs a step-up.
 #[utoipa::path(post, path = "/v1/me/identities/{provider}", tag = "identity",
@@ -69,7 +69,7 @@ pub async fn link(
     Ok((mark, Json(LinkAnswer { authorization_url })).into_response())
 }
 
-/// Remove a provider from the ways in which the caller can sign in.
+/// Remove a provider to sign in with.
 ///
 /// Needs a step-up. The last way can't be removed.
 #[utoipa::path(delete, path = "/v1/me/identities/{provider}", tag = "identity",

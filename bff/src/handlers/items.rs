@@ -12,8 +12,9 @@ use crate::{
     cache::{Hit, Key, Scope, Ttl, digest},
     edge::{
         error::ApiError,
-        extract::{FromField, IfNoneMatch, Invalid, Limit, Path, Query, parsed},
+        extract::{AnyText, Cursor, FromField, IfNoneMatch, Invalid, Limit, Path, Query, parsed},
     },
+    schema::{AmountText, CurrencyCode},
     screens::{json, strong_etag},
     upstream::{
         Context,
@@ -51,15 +52,19 @@ crate::request! {
     pub struct ItemsQuery {
         /// Words to search for; knows "quoted phrases", `or` and `-without`, and
         /// forgives typing errors.
+        #[param(value_type = Option<AnyText>)]
         query: Option<String>,
         /// Only those that carry this tag.
+        #[param(value_type = Option<AnyText>)]
         tag: Option<String>,
         /// What prices are in, ISO 4217; the default is the catalogue's own.
-        #[param(value_type = Option<String>)]
+        #[param(value_type = Option<CurrencyCode>)]
         currency: Option<Currency>,
         /// The lowest price, such as `5.00`.
+        #[param(value_type = Option<AmountText>)]
         min_price: Option<String>,
         /// The highest price.
+        #[param(value_type = Option<AmountText>)]
         max_price: Option<String>,
         /// Their order; by relevance when there is a query, else newest first.
         sort: Option<Sort>,
@@ -67,7 +72,7 @@ crate::request! {
         #[param(required = false)]
         limit: Limit,
         /// From an earlier page of the same query.
-        cursor: Option<String>,
+        cursor: Option<Cursor>,
     }
 }
 
@@ -77,7 +82,7 @@ crate::request! {
     #[into_params(parameter_in = Query)]
     pub struct ItemView {
         /// What the price is in, ISO 4217; the default is the catalogue's own.
-        #[param(value_type = Option<String>)]
+        #[param(value_type = Option<CurrencyCode>)]
         currency: Option<Currency>,
     }
 }
@@ -155,7 +160,7 @@ impl From<ItemsQuery> for ItemQuery {
             max_price: query.max_price,
             sort: query.sort.map_or(v1::ItemSort::Unspecified, Into::into),
             limit: query.limit.0,
-            cursor: query.cursor.unwrap_or_default(),
+            cursor: query.cursor.map(|Cursor(text)| text).unwrap_or_default(),
         }
     }
 }

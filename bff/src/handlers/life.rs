@@ -10,9 +10,9 @@ use crate::{
     upstream::Context,
 };
 
-/// Deactivate the caller. All sessions end.
+/// Deactivate the caller.
 ///
-/// Signing in with the password within the retention time brings everything
+/// All sessions end. Signing in with the password within the retention time brings everything
 /// back. Needs a step-up.
 #[utoipa::path(post, path = "/v1/me/deactivate", tag = "identity", responses((status = 204)))]
 pub async fn deactivate(
@@ -25,9 +25,9 @@ pub async fn deactivate(
     Ok(signed_out())
 }
 
-/// Delete the caller. All sessions end, and accounts are closed.
+/// Delete the caller.
 ///
-/// After the retention time nothing is left that tells who it was. Refused
+/// All sessions end, and accounts are closed. After the retention time nothing is left that tells who it was. Refused
 /// while there is money in an account or set aside, or an order is open. Needs a
 /// step-up.
 #[utoipa::path(delete, path = "/v1/me", tag = "identity", responses((status = 204)))]

@@ -16,6 +16,7 @@ use crate::{
     },
     identity::{Caller, identifier::Username, session::Device},
     request,
+    schema::{AnyAddress, OneTimeCode},
 };
 
 request! {
@@ -23,10 +24,10 @@ request! {
     #[derive(ToSchema)]
     pub struct ProfileRequest {
         /// What the user is called.
-        #[schema(value_type = Option<String>, max_length = 200)]
+        #[schema(value_type = Option<Name<200>>)]
         full_name: Change<Name<200>>,
         /// A name to sign in with.
-        #[schema(value_type = Option<String>)]
+        #[schema(value_type = Option<Username>)]
         username: Change<Username>,
         /// When the user was born.
         #[schema(value_type = Option<NaiveDate>)]
@@ -39,10 +40,10 @@ request! {
     #[derive(ToSchema)]
     pub struct IdentifierRequest {
         /// The address that the code was sent to.
-        #[schema(example = "ann@example.com")]
+        #[schema(value_type = AnyAddress)]
         identifier: String,
         /// A code that was sent for `add_identifier`.
-        #[schema(example = "123456")]
+        #[schema(value_type = OneTimeCode)]
         code: String,
     }
 }
@@ -103,9 +104,9 @@ pub async fn add_identifier(
     changed(state, caller).await
 }
 
-/// Give up an address: `email` or `phone`.
+/// Give up an address.
 #[utoipa::path(delete, path = "/v1/me/identifiers/{kind}", tag = "identity",
-    params(("kind" = String, Path)), responses((status = 204)))]
+    params(("kind" = String, Path, pattern = "^(email|phone)$")), responses((status = 204)))]
 pub async fn remove_identifier(
     State(state): State<AppState>,
     Fresh(caller): Fresh,

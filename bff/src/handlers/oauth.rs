@@ -14,7 +14,7 @@ use crate::{
     edge::{
         authenticate::session_cookie,
         error::{ApiError, Code, FieldError},
-        extract::{Body, Path, Query},
+        extract::{AnyText, Body, Path, Query},
     },
     identity::{
         oauth::{Aim, Begun, Failure, Finished, Grant, Outcome, ProviderName, ReturnTo, Returned},
@@ -35,7 +35,7 @@ request! {
         /// where the browser goes in the end, with `ticket` in token mode, or
         /// with `error`: `access_denied`, `invalid_answer`, or the code of a
         /// problem.
-        #[param(example = "/welcome")]
+        #[param(value_type = Option<AnyText>, example = "/welcome")]
         return_to: Option<String>,
     }
 }
@@ -45,6 +45,7 @@ request! {
     #[derive(ToSchema)]
     pub struct ExchangeRequest {
         /// What came with `return_to`; good once and for a minute.
+        #[schema(value_type = AnyText)]
         ticket: String,
     }
 }
@@ -54,12 +55,16 @@ request! {
 #[into_params(parameter_in = Query)]
 pub struct Callback {
     /// As it was sent to the provider.
+    #[param(value_type = Option<AnyText>)]
     state: Option<String>,
     /// The authorization code.
+    #[param(value_type = Option<AnyText>)]
     code: Option<String>,
     /// Why there is none.
+    #[param(value_type = Option<AnyText>)]
     error: Option<String>,
     /// VK's.
+    #[param(value_type = Option<AnyText>)]
     device_id: Option<String>,
 }
 
@@ -109,9 +114,9 @@ impl Callback {
     }
 }
 
-/// Sign in through a provider: send the browser here.
+/// Sign in through a provider.
 ///
-/// Whoever is signed in already is not looked at: to add a provider to their
+/// The browser is sent here. Whoever is signed in already is not looked at: to add a provider to their
 /// account, ask `POST /v1/me/identities/{provider}`.
 #[utoipa::path(get, path = "/v1/auth/oauth/{provider}/start", tag = "identity", security(()),
     params(("provider" = ProviderName, Path), StartQuery),

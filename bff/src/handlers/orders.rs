@@ -10,7 +10,7 @@ use crate::{
     app::AppState,
     edge::{
         error::ApiError,
-        extract::{FromField, IfNoneMatch, Invalid, Limit, Path, Query},
+        extract::{Cursor, FromField, IfNoneMatch, Invalid, Limit, Path, Query},
     },
     identity::Caller,
     upstream::{
@@ -30,7 +30,7 @@ crate::request! {
         #[param(required = false)]
         limit: Limit,
         /// From an earlier page of the same query.
-        cursor: Option<String>,
+        cursor: Option<Cursor>,
     }
 }
 
@@ -41,7 +41,9 @@ impl FromField for OrderState {
     }
 }
 
-/// List the caller's orders, newest first, without their lines.
+/// List the caller's orders, newest first.
+///
+/// Without their lines.
 #[utoipa::path(get, path = "/v1/orders", tag = "orders", params(OrdersQuery),
     responses((status = 200, body = Page<Order>), (status = 304, description = "Nothing has changed")))]
 pub async fn list(
@@ -51,7 +53,7 @@ pub async fn list(
     context: Context,
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
-    let cursor = query.cursor.unwrap_or_default();
+    let cursor = query.cursor.map(|Cursor(text)| text).unwrap_or_default();
     let page = state
         .sources
         .orders

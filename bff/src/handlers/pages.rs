@@ -28,12 +28,12 @@ pub async fn openapi(State(state): State<AppState>) -> Response {
 }
 
 /// Explain a problem's code.
-#[utoipa::path(get, path = "/problems/{code}", tag = "problems", security(()), params(("code" = String, Path)),
+#[utoipa::path(get, path = "/problems/{code}", tag = "problems", security(()), params(("code" = Code, Path)),
     responses((status = 200, content_type = "text/html", body = String)))]
 pub async fn problem(Path(code): Path<String>) -> Result<Response, ApiError> {
     let code = Code::parse(&code).ok_or_else(|| ApiError::new(Code::NotFound))?;
     let (name, title, status) = (code.as_str(), code.title(), code.status().as_u16());
-    let text = code.page().replace('&', "&amp;").replace('<', "&lt;");
+    let text = marked_up(code.page());
     let html = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{name}</title>\
          <style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}}</style>\
@@ -44,6 +44,18 @@ pub async fn problem(Path(code): Path<String>) -> Result<Response, ApiError> {
         (header::CACHE_CONTROL, "public, max-age=3600"),
     ];
     Ok((headers, Html(html)).into_response())
+}
+
+/// What stands between backticks is code.
+fn marked_up(text: &str) -> String {
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;");
+    let pieces = escaped.split('`').enumerate();
+    pieces
+        .map(|(index, piece)| match index % 2 {
+            1 => format!("<code>{piece}</code>"),
+            _ => piece.to_owned(),
+        })
+        .collect()
 }
 
 /// All codes, for programs and people.

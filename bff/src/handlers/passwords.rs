@@ -10,6 +10,7 @@ use crate::{
     edge::{error::ApiError, extract::Body},
     identity::{Caller, identifier::Password, session::Device},
     request,
+    schema::{AnyAddress, NewPassword, OneTimeCode},
 };
 
 request! {
@@ -17,10 +18,9 @@ request! {
     #[derive(ToSchema)]
     pub struct UpdatePasswordRequest {
         /// The password until now.
-        #[schema(value_type = String, format = Password)]
         current_password: Password,
-        /// 8 to 128 characters.
-        #[schema(value_type = String, format = Password)]
+        /// To sign in with from now on.
+        #[schema(value_type = NewPassword)]
         new_password: Password,
     }
 }
@@ -30,7 +30,7 @@ request! {
     #[derive(ToSchema)]
     pub struct ResetPasswordRequest {
         /// An e-mail address or a phone number.
-        #[schema(example = "ann@example.com")]
+        #[schema(value_type = AnyAddress)]
         identifier: String,
     }
 }
@@ -40,13 +40,13 @@ request! {
     #[derive(ToSchema)]
     pub struct ConfirmResetRequest {
         /// The address that the code was sent to.
-        #[schema(example = "ann@example.com")]
+        #[schema(value_type = AnyAddress)]
         identifier: String,
         /// The code.
-        #[schema(example = "123456")]
+        #[schema(value_type = OneTimeCode)]
         code: String,
-        /// 8 to 128 characters.
-        #[schema(value_type = String, format = Password)]
+        /// To sign in with from now on.
+        #[schema(value_type = NewPassword)]
         new_password: Password,
     }
 }

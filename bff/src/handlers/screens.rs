@@ -13,12 +13,13 @@ use crate::{
     },
 };
 
-/// What a signed-in user sees first. A part that can't be had is null, and
-/// `parts` says why.
+/// What a signed-in user sees first.
+///
+/// A part that can't be had is null, and `parts` says why.
 #[utoipa::path(get, path = "/v1/screens/home", tag = "screens",
     params(
-        ("parts" = Option<String>, Query, description = "Names of parts, separated by commas; all, if it isn't given"),
-        ("X-Deadline-Ms" = Option<u64>, Header, description = "The longest the client will wait, in milliseconds, if that is less than a second"),
+        ("parts" = Option<String>, Query, pattern = "^[a-z_]+(,[a-z_]+)*$", description = "Names of parts, separated by commas; all, if it isn't given"),
+        ("X-Deadline-Ms" = Option<u64>, Header, minimum = 1, description = "The longest the client will wait, in milliseconds, if that is less than a second"),
         ("If-None-Match" = Option<String>, Header, description = "An `ETag` from before")),
     responses(
         (status = 200, body = Home, headers(

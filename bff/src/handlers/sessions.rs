@@ -79,7 +79,9 @@ pub async fn list(
     }))
 }
 
-/// End one of the caller's sessions. In a browser, ending one's own signs out.
+/// End one of the caller's sessions.
+///
+/// In a browser, ending one's own signs out.
 #[utoipa::path(delete, path = "/v1/auth/sessions/{id}", tag = "identity",
     params(("id" = Uuid, Path)), responses((status = 204)))]
 pub async fn end(

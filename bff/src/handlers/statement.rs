@@ -20,6 +20,7 @@ use crate::{
         extract::{FromField, Invalid, Path, Query},
     },
     identity::Caller,
+    schema::{like, schemas},
     upstream::{Accounts, CallError, Context, Deadline},
 };
 
@@ -29,6 +30,11 @@ const CHUNK: i64 = 500;
 /// An instant of RFC 3339, or a day, which means its first instant in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct When(DateTime<Utc>);
+
+schemas! {
+    When, "When": "An instant of RFC 3339, or a day.",
+        like("^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].+)?$").examples(["2026-01-31", "2026-01-31T12:00:00Z"]);
+}
 
 impl FromField for When {
     fn from_field(value: Value) -> Result<Self, Invalid> {
@@ -74,10 +80,8 @@ crate::request! {
     #[into_params(parameter_in = Query)]
     pub struct StatementQuery {
         /// From this instant or day on; from the beginning, if it isn't given.
-        #[param(value_type = Option<String>)]
         from: Option<When>,
         /// Until before this instant or day; to the end, if it isn't given.
-        #[param(value_type = Option<String>)]
         to: Option<When>,
         /// `csv`, or `json` if it isn't given.
         #[param(value_type = Option<Format>)]
@@ -85,8 +89,10 @@ crate::request! {
     }
 }
 
-/// What happened in one of the caller's accounts within some time, oldest first,
-/// as a file. It ends early, without its last line, when the server can't go on.
+/// What happened in one of the caller's accounts, as a file.
+///
+/// Within some time, oldest first. It ends early, without its last line, when the
+/// server can't go on.
 #[utoipa::path(get, path = "/v1/accounts/{id}/statement", tag = "money", params(("id" = Uuid, Path), StatementQuery),
     responses((status = 200, content((String = "application/json"), (String = "text/csv")))))]
 pub async fn show(

@@ -18,7 +18,7 @@ use crate::{
     edge::{
         error::{ApiError, Code, FieldError},
         extract::{Amount, IfNoneMatch, Name, Path, Query},
-        idempotency::{self, Idempotent},
+        idempotency::{self, Idempotent, Key},
         roles::Admin,
     },
     identity::{Caller, session::Device},
@@ -37,14 +37,13 @@ crate::request! {
         #[schema(value_type = MoneySchema)]
         amount: Amount,
         /// What it is for; both sides see it.
-        #[schema(min_length = 1, max_length = 200)]
         note: Option<Name<200>>,
     }
 }
 
 /// Move money from an account of the caller's.
 #[utoipa::path(post, path = "/v1/transfers", tag = "money", request_body = TransferRequest,
-    params(("Idempotency-Key" = String, Header, description = "1 to 255 visible ASCII characters; kept for 24 hours. A refusal isn't kept: it has changed nothing")),
+    params(("Idempotency-Key" = Key, Header, description = "Kept for 24 hours. A refusal isn't kept: it has changed nothing")),
     responses((status = 201, body = TransferAnswer,
         headers(("Idempotent-Replayed" = String, description = "`true` when this is the kept answer to an earlier request")))))]
 pub async fn create(
@@ -70,14 +69,15 @@ crate::request! {
         #[schema(value_type = MoneySchema)]
         amount: Amount,
         /// Why; it is the transfer's note.
-        #[schema(value_type = String, min_length = 1, max_length = 200)]
         reason: Name<200>,
     }
 }
 
-/// Bring money into a user's account, from the world. For admins.
+/// Bring money into a user's account.
+///
+/// It comes from the world. For admins.
 #[utoipa::path(post, path = "/v1/admin/accounts/{id}/deposit", tag = "money", request_body = DepositRequest,
-    params(("id" = Uuid, Path), ("Idempotency-Key" = String, Header, description = "1 to 255 visible ASCII characters; kept for 24 hours")),
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Key, Header, description = "Kept for 24 hours")),
     responses((status = 201, body = TransferAnswer,
         headers(("Idempotent-Replayed" = String, description = "`true` when this is the kept answer to an earlier request")))))]
 pub async fn deposit(
@@ -160,9 +160,9 @@ pub async fn show(
     tagged(&known, &transfer, PRIVATE)
 }
 
-/// List the transfers from and to the caller's accounts, newest first.
+/// List the caller's transfers, newest first.
 ///
-/// The newest is the one that was asked for last: a payment's transfer has its
+/// From the caller's accounts and to them. The newest is the one that was asked for last: a payment's transfer has its
 /// place by when the payment began, and appears there once the money was taken.
 /// In which order money moved is told by the entries of an account.
 #[utoipa::path(get, path = "/v1/transfers", tag = "money", params(PageQuery),
@@ -175,7 +175,7 @@ pub async fn list(
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
     let list: &[&[u8]] = &[b"transfers", caller.user_id.as_bytes()];
-    let before = state.cursors.read(list, query.cursor.as_deref())?;
+    let before = state.cursors.read(list, query.cursor.as_ref())?;
     let (from, user_id, rows) = (&state.sources.accounts, caller.user_id, query.limit.rows());
     let transfers = from
         .read(context.deadline, user_id, |c| {

@@ -41,6 +41,9 @@ impl Purpose {
         Self::StepUp,
     ];
 
+    /// Those that a code is asked for by name for.
+    pub const ASKED_FOR: [Self; 3] = [Self::Registration, Self::AddIdentifier, Self::StepUp];
+
     /// As it is stored and sent.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -186,18 +186,17 @@ masked_debug! {
 #[derive(Debug, Clone)]
 pub struct Password(Secret);
 
-/// No password, new or not, is longer than this many bytes before it is looked
-/// at: 128 characters of any script, also taken apart into NFD.
-const MAX_PASSWORD_BYTES: usize = 4096;
-
 impl Password {
+    /// None, new or not, is longer than this many bytes before it is looked at: 128
+    /// characters of any script, also taken apart into NFD.
+    pub const MAX_BYTES: usize = 4096;
+
     /// Takes a password; `None` when it is too long to be one.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         use unicode_normalization::UnicodeNormalization as _;
 
-        (text.len() <= MAX_PASSWORD_BYTES)
-            .then(|| Self(Secret::new(text.nfc().collect::<String>())))
+        (text.len() <= Self::MAX_BYTES).then(|| Self(Secret::new(text.nfc().collect::<String>())))
     }
 
     /// The password itself.

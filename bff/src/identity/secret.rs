@@ -24,6 +24,9 @@ pub fn random() -> Secret256 {
     secret
 }
 
+/// What a one-time code is like.
+pub const SIX_DIGITS: &str = "^[0-9]{6}$";
+
 /// A number of six digits, each as likely as every other.
 #[must_use]
 pub fn six_digits() -> String {

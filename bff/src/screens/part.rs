@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::{ScreenSettings, Sources};
 use crate::{
     cache::{Hit, Key, Source, Ttl},
+    schema::{one_of, schemas},
     upstream::{CallError, Context},
 };
 
@@ -158,6 +159,7 @@ pub struct PartReport {
     pub age_ms: Option<u64>,
     /// Why it isn't there: a code as in problems.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<PartCode>)]
     pub code: Option<&'static str>,
     /// Whether asking again may bring it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,6 +167,11 @@ pub struct PartReport {
     /// When to ask again, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+}
+
+schemas! {
+    struct PartCode, "PartCode": "Why a part isn't there: each has a page among the problems.",
+        one_of(CallError::CODES);
 }
 
 /// What became of a part.

@@ -91,7 +91,9 @@ async fn json_with_a_charset_is_taken() {
 #[tokio::test]
 async fn unknown_paths_and_methods_are_problems_too() {
     let app = TestApp::start().await;
-    for path in ["/", "/v1", "/v1/nothing", "/v1/me/", "//v1/me", "/%00"] {
+    let documents = ["/docs/nope", "/docs/nope/nope.js", "/problems/nope"];
+    let paths = ["/", "/v1", "/v1/nothing", "/v1/me/", "//v1/me", "/%00"];
+    for path in paths.into_iter().chain(documents) {
         assert_eq!(
             app.get(path, None)
                 .await
@@ -159,10 +161,16 @@ async fn every_code_has_a_page() {
             page.header("content-type")
                 .is_some_and(|kind| kind.starts_with("text/html"))
         );
+        let html = String::from_utf8(page.bytes).unwrap();
+        assert!(!html.contains('`'), "{html}");
+        assert_eq!(
+            html.matches("<code>").count(),
+            html.matches("</code>").count()
+        );
     }
-    app.get("/problems/nonsense", None)
-        .await
-        .expect(StatusCode::NOT_FOUND);
+    let page = app.get("/problems/csrf", None).await;
+    let html = String::from_utf8(page.bytes).unwrap();
+    assert!(html.contains("<code>X-CSRF: 1</code>"), "{html}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod administration;
 mod bad_input;
+mod bad_values;
 mod cache;
 mod cache_bounds;
 mod code_sends;
@@ -12,6 +13,8 @@ mod connections;
 mod cookies;
 mod credentials;
 mod documentation;
+mod early_answers;
+mod equal_work;
 mod events;
 mod faults;
 mod helpers;
@@ -27,6 +30,7 @@ mod oauth;
 mod openapi;
 mod orders_stub;
 mod outages;
+mod outrunning;
 mod passwords;
 mod processes;
 mod profile;

@@ -139,3 +139,47 @@ async fn the_interactive_page_loads_everything_from_here() {
         .await
         .expect(StatusCode::OK);
 }
+
+#[tokio::test]
+async fn what_an_operation_does_is_said_in_one_short_sentence() {
+    let app = TestApp::start().await;
+    for Operation { template, said, .. } in app.operations().await {
+        let summary = said["summary"].as_str().unwrap();
+        let is_one = summary.find(['.', '\n']) == Some(summary.len() - 1);
+        assert!(is_one && summary.len() <= 60, "{template}: {summary}");
+    }
+}
+
+/// Whether each text of a schema says what it may be.
+fn is_bounded(document: &Value, schema: &Value) -> bool {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let name = reference.strip_prefix('#').unwrap();
+        return is_bounded(document, document.pointer(name).unwrap());
+    }
+    let is_text = schema["type"] == "string" || schema["type"] == json!(["string", "null"]);
+    let bounds = ["maxLength", "pattern", "enum", "format"];
+    let says = |bound: &&str| schema.get(bound).is_some();
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let one_of = schema["oneOf"].as_array().into_iter().flatten();
+    let mut inner = properties.map(|(_, inner)| inner).chain(one_of);
+    (!is_text || bounds.iter().any(says)) && inner.all(|inner| is_bounded(document, inner))
+}
+
+#[tokio::test]
+async fn every_text_that_can_be_sent_says_what_it_may_be() {
+    let app = TestApp::start().await;
+    let document = app.get("/openapi.json", None).await.json();
+    for Operation { template, said, .. } in app.operations().await {
+        for parameter in said["parameters"].as_array().into_iter().flatten() {
+            // HTTP says what that is.
+            let is_http = parameter["name"] == "If-None-Match";
+            let is_bounded = is_bounded(&document, &parameter["schema"]);
+            assert!(is_http || is_bounded, "{template}: {parameter}");
+        }
+        let contents = said["requestBody"]["content"].as_object();
+        for (kind, content) in contents.into_iter().flatten() {
+            let is_bounded = is_bounded(&document, &content["schema"]);
+            assert!(is_bounded, "{template}: {kind}: {content}");
+        }
+    }
+}

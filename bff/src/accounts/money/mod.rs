@@ -14,6 +14,8 @@ use platform::money::{Money, MoneyError};
 use rust_decimal::Decimal;
 use utoipa::ToSchema;
 
+use crate::schema;
+
 pub use account::{
     Account, AccountStatus, CLOSED_IS_EMPTY, NewAccount, ONE_PER_CURRENCY, close, close_all, get,
     list, open, rename,
@@ -33,15 +35,15 @@ pub use transfer::{
 #[schema(as = Money)]
 pub struct MoneySchema {
     /// A decimal number with exactly the currency's minor digits.
-    #[schema(example = "12.30")]
+    #[schema(value_type = schema::AmountText)]
     pub amount: String,
     /// ISO 4217.
-    #[schema(example = "USD")]
+    #[schema(value_type = schema::CurrencyCode)]
     pub currency: String,
 }
 
 /// Money as it is stored. Fails only for what the tables' checks refuse.
-pub(super) fn stored(amount: Decimal, currency: &str) -> sqlx::Result<Money> {
+pub(in crate::accounts) fn stored(amount: Decimal, currency: &str) -> sqlx::Result<Money> {
     currency
         .parse()
         .map_err(MoneyError::from)

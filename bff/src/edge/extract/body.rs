@@ -41,6 +41,21 @@ pub async fn json_body(request: Request, state: &AppState) -> Result<Map<String,
     json_object(&read(request, state).await?)
 }
 
+/// Refuses what another site's form could send, also where no body is looked at:
+/// whoever needs none may say that it is JSON, or nothing.
+///
+/// # Errors
+/// 415.
+pub async fn json_or_nothing(request: Request) -> Result<Request, ApiError> {
+    let says_nothing = !request.headers().contains_key(header::CONTENT_TYPE);
+    let is_read = request.method().is_safe();
+    if says_nothing || is_read || media_type(request.headers()) == Some(MediaType::Json) {
+        Ok(request)
+    } else {
+        Err(ApiError::new(Code::UnsupportedMediaType))
+    }
+}
+
 /// A JSON body or an HTML form, with the same fields.
 #[derive(Debug)]
 pub struct JsonOrForm<T>(pub T);

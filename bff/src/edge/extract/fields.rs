@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::{
     accounts::users::Change,
     edge::error::{ApiError, FieldError},
+    schema::{schemas, text},
 };
 
 /// Why a value was refused.
@@ -161,6 +162,10 @@ macro_rules! request {
 /// Texts that no field takes are longer than this; each type has its own limit.
 const MAX_TEXT: usize = 4096;
 
+schemas! {
+    struct AnyText, "Text": "A text.", text(0, MAX_TEXT);
+}
+
 impl FromField for String {
     fn from_field(value: Value) -> Result<Self, Invalid> {
         let Value::String(text) = value else {
@@ -256,35 +261,4 @@ pub fn parsed<T: std::str::FromStr>(
     String::from_field(value)?
         .parse()
         .map_err(|_| Invalid::new(code, detail))
-}
-
-/// How many entries a page of a list has: 1 to 100, 20 unless told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
-#[schema(value_type = u8, minimum = 1, maximum = 100, default = 20)]
-pub struct Limit(pub u8);
-
-impl Limit {
-    /// How many rows to read: one more tells whether there is another page.
-    #[must_use]
-    pub fn rows(self) -> i64 {
-        i64::from(self.0) + 1
-    }
-}
-
-impl FromField for Limit {
-    fn from_field(value: Value) -> Result<Self, Invalid> {
-        let limit = match value {
-            Value::String(text) => text.parse().ok(),
-            Value::Number(number) => number.as_u64().and_then(|n| u8::try_from(n).ok()),
-            _ => None,
-        };
-        limit
-            .filter(|limit| (1..=100).contains(limit))
-            .map(Self)
-            .ok_or_else(|| Invalid::new("out_of_range", "expected a number from 1 to 100"))
-    }
-
-    fn missing() -> Result<Self, Invalid> {
-        Ok(Self(20))
-    }
 }

@@ -1,7 +1,13 @@
 //! The types of identity, as fields of a request.
 
+use std::borrow::Cow;
+
 use chrono::{Datelike as _, NaiveDate};
 use serde_json::Value;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, schema::Schema},
+};
 
 use super::fields::{FromField, Invalid, parsed};
 use crate::{
@@ -13,13 +19,31 @@ use crate::{
         identifier::{Password, Username, is_unfit_for_names},
         session::Mode,
     },
+    schema::{one_of, schemas, text},
 };
 
 /// A text with a limit on its length, in characters, and without control
 /// characters: what people call themselves or things.
-#[derive(Debug, Clone, PartialEq, Eq, utoipa::ToSchema)]
-#[schema(value_type = String)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name<const MAX: usize>(pub String);
+
+impl<const MAX: usize> PartialSchema for Name<MAX> {
+    fn schema() -> RefOr<Schema> {
+        let schema = text(1, MAX).description(Some("Without control characters."));
+        schema.build().into()
+    }
+}
+
+impl<const MAX: usize> ToSchema for Name<MAX> {
+    fn name() -> Cow<'static, str> {
+        format!("Name{MAX}").into()
+    }
+}
+
+schemas! {
+    Standing, "Standing": "Whether a user may come in.", one_of(["active", "blocked"]);
+    Purpose, "Purpose": "What a code is for.", one_of(Self::ASKED_FOR.map(Self::as_str));
+}
 
 impl<const MAX: usize> FromField for Name<MAX> {
     fn from_field(value: Value) -> Result<Self, Invalid> {
@@ -72,7 +96,7 @@ impl FromField for Mode {
 impl FromField for Purpose {
     fn from_field(value: Value) -> Result<Self, Invalid> {
         let text = String::from_field(value)?;
-        [Self::Registration, Self::AddIdentifier, Self::StepUp]
+        Self::ASKED_FOR
             .into_iter()
             .find(|purpose| purpose.as_str() == text)
             .ok_or_else(|| {

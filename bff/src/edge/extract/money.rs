@@ -44,6 +44,7 @@ impl FromField for Amount {
 fn refused(error: MoneyError) -> Invalid {
     let code = match error {
         MoneyError::NotDecimal => "not_decimal",
+        MoneyError::LeadingZeros => "leading_zeros",
         MoneyError::MinorUnits { .. } => "minor_units",
         MoneyError::TooLarge => "too_large",
         // Of these only the second comes of reading an amount.

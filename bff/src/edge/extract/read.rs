@@ -66,9 +66,10 @@ fn limit(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
     };
     let millis: Option<u64> = value.to_str().ok().and_then(|value| value.parse().ok());
     millis
+        .filter(|millis| *millis > 0)
         .map(|millis| Some(Duration::from_millis(millis)))
         .ok_or_else(|| {
-            let detail = "expected a number of milliseconds";
+            let detail = "expected a number of milliseconds, 1 or more";
             let fault = FieldError::new("X-Deadline-Ms", "invalid_number", detail);
             ApiError::invalid(vec![fault])
         })

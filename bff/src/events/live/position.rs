@@ -2,6 +2,8 @@ use std::{fmt, str::FromStr};
 
 use platform::nats::Stream;
 
+use crate::schema::{like, schemas};
+
 /// How far the streams of both stores have been seen: the id of an event, as a
 /// client gets it and gives it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +12,10 @@ pub struct Position {
     pub accounts: u64,
     /// In those of the orders store.
     pub orders: u64,
+}
+
+schemas! {
+    Position, "EventId": "Which event was seen.", like("^[0-9]+-[0-9]+$");
 }
 
 impl Position {

@@ -12,6 +12,9 @@ pub struct Email {
 }
 
 impl Email {
+    /// The most characters of one (RFC 5321, section 4.5.3.1.3).
+    pub const MAX: usize = 254;
+
     /// Reads an address.
     ///
     /// # Errors
@@ -24,7 +27,7 @@ impl Email {
         let is_deliverable = local.is_ascii()
             && !local.starts_with('"')
             && domain.contains('.')
-            && address.len() <= 254
+            && address.len() <= Self::MAX
             && lettre::Address::new(local, &domain).is_ok();
         if !is_deliverable {
             return Err(IdentifierError::Email);

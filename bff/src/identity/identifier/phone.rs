@@ -11,6 +11,9 @@ pub struct Phone {
 }
 
 impl Phone {
+    /// What all of them are like.
+    pub const PATTERN: &str = r"^\+[1-9][0-9]{6,14}$";
+
     /// Reads a number; one without `+` is one of `region`.
     ///
     /// # Errors

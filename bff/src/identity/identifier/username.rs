@@ -8,13 +8,20 @@ pub struct Username {
 }
 
 impl Username {
+    /// The fewest characters of one.
+    pub const MIN: usize = 3;
+    /// The most characters of one.
+    pub const MAX: usize = 32;
+    /// What it is made of, besides that.
+    pub const PATTERN: &str = "^[A-Za-z][A-Za-z0-9._-]*$";
+
     /// Reads a name.
     ///
     /// # Errors
     /// [`IdentifierError::Username`].
     pub fn parse(text: &str) -> Result<Self, IdentifierError> {
         let name = text.trim();
-        let is_name = (3..=32).contains(&name.len())
+        let is_name = (Self::MIN..=Self::MAX).contains(&name.len())
             && name.starts_with(|c: char| c.is_ascii_alphabetic())
             && name
                 .bytes()

@@ -3,9 +3,9 @@ use std::{collections::HashSet, sync::LazyLock};
 /// A rule that a new password breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weakness {
-    /// Fewer than [`MIN_LENGTH`] characters.
+    /// Fewer than [`Self::MIN_LENGTH`] characters.
     TooShort,
-    /// More than [`MAX_LENGTH`] characters.
+    /// More than [`Self::MAX_LENGTH`] characters.
     TooLong,
     /// Many people have it.
     Common,
@@ -15,14 +15,15 @@ pub enum Weakness {
     ContainsIdentity,
 }
 
-/// The fewest characters of a password.
-const MIN_LENGTH: usize = 8;
-/// The most characters of a password.
-const MAX_LENGTH: usize = 128;
 /// Shorter names are in too many words.
 const SHORTEST_NAME: usize = 4;
 
 impl Weakness {
+    /// The fewest characters of a password.
+    pub const MIN_LENGTH: usize = 8;
+    /// The most characters of a password.
+    pub const MAX_LENGTH: usize = 128;
+
     /// For programs.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -62,11 +63,11 @@ static COMMON: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
 /// its owner.
 pub(super) fn weaknesses(password: &str, known: &[String], min_score: u8) -> Vec<Weakness> {
     let length = password.chars().count();
-    if length < MIN_LENGTH {
+    if length < Weakness::MIN_LENGTH {
         return vec![Weakness::TooShort];
     }
     // Nothing else is asked of a long one: the score takes ever longer.
-    if length > MAX_LENGTH {
+    if length > Weakness::MAX_LENGTH {
         return vec![Weakness::TooLong];
     }
     let mut broken = Vec::new();
@@ -135,7 +136,8 @@ mod tests {
     #[test]
     fn the_common_ones_are_thousands_that_length_alone_does_not_refuse() {
         assert!(COMMON.len() >= 3_000, "{}", COMMON.len());
-        let is_usable = |one: &&str| one.len() >= MIN_LENGTH && **one == one.to_lowercase();
+        let is_usable =
+            |one: &&str| one.len() >= Weakness::MIN_LENGTH && **one == one.to_lowercase();
         assert!(COMMON.iter().all(is_usable));
         assert!(COMMON.contains("password") && COMMON.contains("qwertyuiop"));
     }
