@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     Arguments, arrival,
     edge::Edge,
+    guest::Guest,
     money,
     report::{self, Memory, Run, Verdict},
     rest,
@@ -47,11 +48,11 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     let until = Instant::now() + whole;
     let mut listening = Vec::new();
-    for (guest, bearer) in guests.iter().map(|guest| guest.bearer()).enumerate() {
-        if guest % LISTENS == 0 {
-            let told = streams::listen(edge.clone(), guest + 1, bearer, until);
-            listening.push(tokio::spawn(told));
-        }
+    for who in (1..stand.people.len()).step_by(LISTENS) {
+        // A session that isn't ended meanwhile.
+        let listener = Guest::arrive(&edge, who, PASSWORD, seed).await?;
+        let told = streams::listen(edge.clone(), who, listener.bearer(), until);
+        listening.push(tokio::spawn(told));
     }
     let visiting = join_all(guests.iter_mut().map(|guest| guest.visit(until)));
     let ((), _, memory) = tokio::join!(schedule.run(&stand.ways), visiting, watch(&stand, until));

@@ -19,7 +19,7 @@ async fn an_event_leaves_as_a_cloudevent_as_soon_as_its_work_is_committed() {
     let user = bench.clock.new_id();
     let mut event = NewEvent::new(SUBJECT, user, 7, &json!({ "user_id": user }), &bench.clock);
     event.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());
-    let mut work = bench.pool.begin().await.unwrap();
+    let mut work = platform::postgres::begin(&bench.pool).await.unwrap();
     outbox::append(&mut *work, &event).await.unwrap();
     work.commit().await.unwrap();
 
@@ -56,7 +56,7 @@ async fn an_event_leaves_as_a_cloudevent_as_soon_as_its_work_is_committed() {
 async fn work_that_is_rolled_back_tells_nobody() {
     let bench = Bench::new().await;
     bench.start_relay();
-    let mut work = bench.pool.begin().await.unwrap();
+    let mut work = platform::postgres::begin(&bench.pool).await.unwrap();
     let user = bench.clock.new_id();
     let lost = NewEvent::new(SUBJECT, user, 1, &json!({}), &bench.clock);
     outbox::append(&mut *work, &lost).await.unwrap();

@@ -171,7 +171,7 @@ impl Bench {
 
 /// Does the effect of an event, once.
 pub async fn once(pool: PgPool, delivery: Delivery) -> Result<(), Failure> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = platform::postgres::begin(&pool).await?;
     if inbox::first_time(&mut *transaction, "test", delivery.id).await? {
         sqlx::query("INSERT INTO effects VALUES ($1)")
             .bind(delivery.id)
