@@ -26,7 +26,7 @@ GRANT SELECT, INSERT, DELETE ON inbox TO accounts_app;
 GRANT SELECT, INSERT, UPDATE ON users TO accounts_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON credentials, identities TO accounts_app;
 GRANT SELECT, INSERT ON audit_log TO accounts_app;
-GRANT EXECUTE ON FUNCTION audit_log_sweep, audit_log_forget TO accounts_app;
+GRANT EXECUTE ON FUNCTION audit_log_sweep, audit_log_forget, audit_log_forget_nobody TO accounts_app;
 
 -- Given by the migrations, read only.
 GRANT SELECT ON currencies TO accounts_app;

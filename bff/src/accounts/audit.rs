@@ -245,3 +245,19 @@ pub async fn sweep(executor: impl PgExecutor<'_>, before: DateTime<Utc>) -> sqlx
         .fetch_one(executor)
         .await
 }
+
+/// Takes out of some lines about nobody that were written before an instant where
+/// they came from. Returns whether there may be more. Whoever it was may have
+/// registered since, and no erasure would find them. The database touches none
+/// that is younger than 30 days.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn forget_nobody(
+    executor: impl PgExecutor<'_>,
+    before: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT audit_log_forget_nobody($1) AS "more!""#, before)
+        .fetch_one(executor)
+        .await
+}

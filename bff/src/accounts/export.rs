@@ -1,15 +1,29 @@
 //! What this store keeps about a user, in full, for that user.
 
+mod money;
+
 use chrono::{DateTime, Utc};
-use platform::money::Money;
 use serde::Serialize;
-use sqlx::PgExecutor;
+use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
-use super::{
-    money::stored,
-    users::{instant, optional_instant},
-};
+use super::users::{self, User, instant, optional_instant};
+
+pub use money::{ExportedAccount, ExportedEntry, ExportedHold, accounts, entries, holds};
+
+/// What is kept of a user beside what they see of themselves at any time.
+#[derive(Debug, Serialize)]
+pub struct ExportedUser {
+    /// As they see themselves.
+    #[serde(flatten)]
+    pub user: User,
+    /// When any of that last changed.
+    #[serde(serialize_with = "instant")]
+    pub updated_at: DateTime<Utc>,
+    /// When they last chose a password, if they have one.
+    #[serde(serialize_with = "optional_instant")]
+    pub password_changed_at: Option<DateTime<Utc>>,
+}
 
 /// A way to sign in through a provider.
 #[derive(Debug, Serialize)]
@@ -25,59 +39,58 @@ pub struct ExportedIdentity {
     pub created_at: DateTime<Utc>,
 }
 
-/// An account.
+/// The first answer to a request with an `Idempotency-Key`, kept for its repetition.
 #[derive(Debug, Serialize)]
-pub struct ExportedAccount {
-    /// Its id.
-    pub id: Uuid,
-    /// What its owner calls it.
-    pub name: Option<String>,
-    /// What is in it.
-    pub balance: Money,
-    /// Of that, what is set aside.
-    pub held: Money,
-    /// When it was opened.
-    #[serde(serialize_with = "instant")]
-    pub created_at: DateTime<Utc>,
-    /// When it was closed.
-    #[serde(serialize_with = "optional_instant")]
-    pub closed_at: Option<DateTime<Utc>>,
-}
-
-/// What a transfer did to one of the user's accounts.
-#[derive(Debug, Serialize)]
-pub struct ExportedEntry {
-    /// The account.
-    pub account_id: Uuid,
-    /// Its place in the account's history.
-    pub number: i64,
-    /// The transfer.
-    pub transfer_id: Uuid,
-    /// Negative: left the account.
-    pub amount: Money,
-    /// What was in the account then.
-    pub balance_after: Money,
-    /// What was written beside it.
-    pub note: Option<String>,
-    /// When it happened.
+pub struct ExportedAnswer {
+    /// As the client chose it.
+    pub key: String,
+    /// Its status in HTTP.
+    pub status: i16,
+    /// What it said, letter by letter.
+    pub body: String,
+    /// When it was given.
     #[serde(serialize_with = "instant")]
     pub created_at: DateTime<Utc>,
 }
 
-/// Money that was set aside for a payment.
+/// What the user did to others. To whom is theirs.
 #[derive(Debug, Serialize)]
-pub struct ExportedHold {
-    /// The payment.
+pub struct ExportedAct {
+    /// The line of the trail.
     pub id: Uuid,
-    /// The account.
-    pub account_id: Uuid,
-    /// What became of it.
-    pub state: String,
-    /// How much.
-    pub amount: Money,
-    /// When it was set aside.
+    /// When.
     #[serde(serialize_with = "instant")]
-    pub created_at: DateTime<Utc>,
+    pub at: DateTime<Utc>,
+    /// What.
+    pub event: String,
+    /// In which session.
+    pub session_id: Option<Uuid>,
+    /// From where.
+    pub ip: Option<String>,
+    /// By which program.
+    pub user_agent: Option<String>,
+}
+
+/// The user, if still there.
+///
+/// # Errors
+/// When the store doesn't answer.
+pub async fn user(pool: &PgPool, id: Uuid) -> sqlx::Result<Option<ExportedUser>> {
+    let Some(user) = users::find(pool, id).await? else {
+        return Ok(None);
+    };
+    let rest = sqlx::query!(
+        r#"SELECT u.updated_at, c.changed_at AS "changed_at?"
+           FROM users u LEFT JOIN credentials c ON c.user_id = u.id WHERE u.id = $1"#,
+        id,
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(Some(ExportedUser {
+        user,
+        updated_at: rest.updated_at,
+        password_changed_at: rest.changed_at,
+    }))
 }
 
 /// The ways to sign in through providers; there is one of each at most.
@@ -98,110 +111,48 @@ pub async fn identities(
     .await
 }
 
-/// Accounts, closed ones too: `limit` of those after `after`.
+/// What is kept of the user's requests with a key: `limit` answers after that of
+/// the key `after`.
 ///
 /// # Errors
 /// When the store doesn't answer.
-pub async fn accounts(
+pub async fn answers(
     executor: impl PgExecutor<'_>,
     user_id: Uuid,
-    after: Option<Uuid>,
+    after: Option<&str>,
     limit: i64,
-) -> sqlx::Result<Vec<ExportedAccount>> {
-    let rows = sqlx::query!(
-        "SELECT id, name, currency, balance, held, created_at, closed_at FROM accounts
-         WHERE user_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3",
+) -> sqlx::Result<Vec<ExportedAnswer>> {
+    sqlx::query_as!(
+        ExportedAnswer,
+        "SELECT key, status, body, created_at FROM idempotency_keys
+         WHERE user_id = $1 AND ($2::text IS NULL OR key > $2) ORDER BY key LIMIT $3",
         user_id,
         after,
         limit,
     )
     .fetch_all(executor)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(ExportedAccount {
-                id: row.id,
-                name: row.name,
-                balance: stored(row.balance, &row.currency)?,
-                held: stored(row.held, &row.currency)?,
-                created_at: row.created_at,
-                closed_at: row.closed_at,
-            })
-        })
-        .collect()
+    .await
 }
 
-/// What happened in an account, oldest first: `limit` entries after the one of
-/// the number `after`.
+/// What the user did to others: `limit` lines of the trail after the line `after`.
 ///
 /// # Errors
 /// When the store doesn't answer.
-pub async fn entries(
-    executor: impl PgExecutor<'_>,
-    user_id: Uuid,
-    after: Option<(Uuid, i64)>,
-    limit: i64,
-) -> sqlx::Result<Vec<ExportedEntry>> {
-    let rows = sqlx::query!(
-        "SELECT e.account_id, e.account_version, e.transfer_id, e.currency, e.amount, e.balance_after,
-                t.note, t.created_at
-         FROM accounts a
-         JOIN entries e ON e.account_id = a.id
-         JOIN transfers t ON t.id = e.transfer_id
-         WHERE a.user_id = $1 AND ($2::uuid IS NULL OR (e.account_id, e.account_version) > ($2, $3::bigint))
-         ORDER BY e.account_id, e.account_version LIMIT $4",
-        user_id,
-        after.map(|(account, _)| account),
-        after.map(|(_, number)| number),
-        limit,
-    )
-    .fetch_all(executor)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(ExportedEntry {
-                account_id: row.account_id,
-                number: row.account_version,
-                transfer_id: row.transfer_id,
-                amount: stored(row.amount, &row.currency)?,
-                balance_after: stored(row.balance_after, &row.currency)?,
-                note: row.note,
-                created_at: row.created_at,
-            })
-        })
-        .collect()
-}
-
-/// What was set aside in the user's accounts: `limit` holds after `after`.
-///
-/// # Errors
-/// When the store doesn't answer.
-pub async fn holds(
+pub async fn acts(
     executor: impl PgExecutor<'_>,
     user_id: Uuid,
     after: Option<Uuid>,
     limit: i64,
-) -> sqlx::Result<Vec<ExportedHold>> {
-    let rows = sqlx::query!(
-        r#"SELECT h.id, h.account_id AS "account_id!", h.state::text AS "state!", h.currency AS "currency!",
-                  h.amount AS "amount!", h.created_at
-           FROM accounts a JOIN holds h ON h.account_id = a.id
-           WHERE a.user_id = $1 AND ($2::uuid IS NULL OR h.id > $2) ORDER BY h.id LIMIT $3"#,
+) -> sqlx::Result<Vec<ExportedAct>> {
+    sqlx::query_as!(
+        ExportedAct,
+        "SELECT id, at, event, session_id, host(ip) AS ip, user_agent FROM audit_log
+         WHERE actor_id = $1 AND actor_id IS DISTINCT FROM user_id
+           AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3",
         user_id,
         after,
         limit,
     )
     .fetch_all(executor)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(ExportedHold {
-                id: row.id,
-                account_id: row.account_id,
-                state: row.state,
-                amount: stored(row.amount, &row.currency)?,
-                created_at: row.created_at,
-            })
-        })
-        .collect()
+    .await
 }

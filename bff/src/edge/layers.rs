@@ -79,5 +79,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
                 request_id::HEADER,
             ])
             .max_age(Duration::from_secs(600))
+            // Nothing but preflights, which aren't kept, depends on more.
+            .vary([header::ORIGIN])
     })
 }

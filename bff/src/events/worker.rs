@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use platform::{
     clock::SharedClock, inbox, nats::Nats, outbox::Relay, redis::Redis, retry::keep_going,
     shutdown::Lifetime,
@@ -18,6 +18,9 @@ use crate::{
 
 /// How often old rows are swept.
 const SWEEP: Duration = Duration::from_secs(600);
+/// How long the trail says where what nobody known did came from: as long as no
+/// line may be changed.
+const NOBODY: TimeDelta = TimeDelta::days(30);
 
 /// What the worker works with.
 #[derive(Debug, Clone)]
@@ -67,6 +70,9 @@ impl Worker {
             }),
             self.now_and_then("audit sweeper", lifetime, |now| {
                 audit::sweep(&self.pool, now - self.settings.audit_retention_s.delta())
+            }),
+            self.now_and_then("lines about nobody", lifetime, |now| {
+                audit::forget_nobody(&self.pool, now - NOBODY)
             }),
         );
     }

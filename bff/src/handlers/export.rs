@@ -23,12 +23,12 @@ use crate::{
         audit::AuditEvent,
         export,
         trail::{self, AuditFilter},
-        users::{self, instant},
+        users::instant,
     },
     app::AppState,
     edge::error::{ApiError, Code},
     handlers::sessions::SessionView,
-    identity::{Caller, session::Device},
+    identity::{Caller, session::Device, sign_in::KnownDevice},
     upstream::{Context, Deadline},
 };
 
@@ -43,6 +43,8 @@ enum Place {
     Accounts(Option<Uuid>),
     Entries(Option<(Uuid, i64)>),
     Holds(Option<Uuid>),
+    Answers(Option<String>),
+    Acts(Option<Uuid>),
     Audit(Option<Uuid>),
 }
 
@@ -51,9 +53,10 @@ enum Place {
 struct Head {
     #[serde(serialize_with = "instant")]
     exported_at: DateTime<Utc>,
-    user: users::User,
+    user: export::ExportedUser,
     identities: Vec<export::ExportedIdentity>,
     sessions: Vec<SessionView>,
+    devices: Vec<KnownDevice>,
 }
 
 struct Export {
@@ -64,7 +67,7 @@ struct Export {
 
 /// Everything that is kept about the caller, in one document.
 #[utoipa::path(get, path = "/v1/me/export", tag = "identity", responses((status = 200,
-    description = "The user, identities, sessions, orders, accounts, entries, holds and the audit trail",
+    description = "The user, identities, sessions, known devices, orders with the way of each, accounts, entries, holds, kept answers, the audit trail and what the user did to others",
     content_type = "application/json", body = Object)))]
 pub async fn export(
     State(state): State<AppState>,
@@ -113,7 +116,7 @@ impl Export {
 
     async fn head(&self) -> Result<Vec<u8>, ApiError> {
         let (pool, user_id) = (&self.state.accounts, self.caller.user_id);
-        let user = users::find(pool, user_id).await?;
+        let user = export::user(pool, user_id).await?;
         let sessions = self.state.sessions.list(user_id).await?;
         let view = |session| SessionView::new(session, self.caller.session_id);
         let head = Head {
@@ -121,6 +124,7 @@ impl Export {
             user: user.ok_or_else(|| ApiError::new(Code::Unauthenticated))?,
             identities: export::identities(pool, user_id).await?,
             sessions: sessions.into_iter().map(view).collect(),
+            devices: self.state.sign_in.devices(user_id).await?,
         };
         let mut head = serde_json::to_vec(&head).map_err(ApiError::internal)?;
         // The lists follow in the same object.
@@ -159,7 +163,17 @@ impl Export {
             Place::Holds(after) => {
                 let rows = export::holds(pool, user, after, PAGE).await?;
                 let next = full(&rows).map(|last| Place::Holds(Some(last.id)));
-                list("holds", after.is_none(), &rows, next, Place::Audit(None))
+                list("holds", after.is_none(), &rows, next, Place::Answers(None))
+            }
+            Place::Answers(after) => {
+                let rows = export::answers(pool, user, after.as_deref(), PAGE).await?;
+                let next = full(&rows).map(|last| Place::Answers(Some(last.key.clone())));
+                list("answers", after.is_none(), &rows, next, Place::Acts(None))
+            }
+            Place::Acts(after) => {
+                let rows = export::acts(pool, user, after, PAGE).await?;
+                let next = full(&rows).map(|last| Place::Acts(Some(last.id)));
+                list("acts", after.is_none(), &rows, next, Place::Audit(None))
             }
             Place::Audit(after) => {
                 let filter = AuditFilter {

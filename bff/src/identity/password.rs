@@ -4,20 +4,19 @@
 //! hash takes a core and 19 MiB, so only as many run as there are cores, and
 //! only so many wait: beyond that a request is refused rather than queued.
 
-mod memory;
+mod check;
+mod cost;
 mod policy;
+mod pool;
 
 use std::{num::NonZero, sync::Arc};
 
-use argon2::{
-    Algorithm, Argon2, Params, PasswordHasher as _, Version, password_hash::phc::PasswordHash,
-};
-use subtle::ConstantTimeEq as _;
-use tokio::sync::Semaphore;
+use anyhow::Context as _;
 
 use super::{identifier::Password, settings::PasswordSettings};
-use memory::Memory;
+use pool::Pool;
 
+pub use cost::{Cost, NoCost};
 pub use policy::Weakness;
 
 /// Too many hashes are waiting already.
@@ -28,18 +27,16 @@ pub struct Busy;
 /// Hashes and checks passwords, within bounds. Cloning shares the bounds.
 #[derive(Clone)]
 pub struct Hasher {
-    argon: Argon2<'static>,
-    memory: Memory,
-    running: Arc<Semaphore>,
-    admitted: Arc<Semaphore>,
-    decoy: Arc<str>,
+    /// Those of stored hashes; new ones have the first.
+    costs: Arc<[Cost]>,
+    pool: Pool,
     min_score: u8,
 }
 
 impl std::fmt::Debug for Hasher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Hasher")
-            .field("params", self.argon.params())
+            .field("costs", &self.costs)
             .finish_non_exhaustive()
     }
 }
@@ -48,27 +45,27 @@ impl Hasher {
     /// A hasher with these parameters.
     ///
     /// # Errors
-    /// When the parameters are none that Argon2 has.
+    /// When the parameters are none that Argon2 has, or there can be no threads.
     pub fn new(settings: &PasswordSettings) -> anyhow::Result<Self> {
-        let params = Params::new(
+        let new = Cost::new(
             settings.memory_kib,
             settings.iterations,
             settings.parallelism,
-            None,
         )
         .map_err(|error| anyhow::anyhow!("passwords: {error}"))?;
-        let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let mut costs = vec![new];
+        for cost in &settings.other_costs.0 {
+            if !costs.contains(cost) {
+                costs.push(*cost);
+            }
+        }
         let concurrency = match settings.concurrency {
             0 => std::thread::available_parallelism().map_or(1, NonZero::get),
             given => given,
         };
-        let decoy = hash(&argon, "the password of nobody")?.into();
         Ok(Self {
-            argon,
-            memory: Memory::default(),
-            running: Arc::new(Semaphore::new(concurrency)),
-            admitted: Arc::new(Semaphore::new(concurrency + settings.queue)),
-            decoy,
+            costs: costs.into(),
+            pool: Pool::new(concurrency, settings.queue).context("threads that hash")?,
             min_score: settings.min_score,
         })
     }
@@ -83,20 +80,19 @@ impl Hasher {
         password: Password,
         known: Vec<String>,
     ) -> Result<Result<String, Vec<Weakness>>, Busy> {
-        let (argon, min_score) = (self.argon.clone(), self.min_score);
-        self.run(move || {
+        let (cost, min_score) = (self.costs[0], self.min_score);
+        let hash = move |memory: &mut _| {
             let broken = policy::weaknesses(password.expose(), &known, min_score);
             if !broken.is_empty() {
                 return Err(broken);
             }
-            Ok(hash(&argon, password.expose())
-                .expect("Argon2 takes every password of 128 characters"))
-        })
-        .await
+            Ok(check::hash(cost, memory, password.expose()))
+        };
+        self.pool.run(hash).await
     }
 
-    /// Checks a password against a stored hash. Without one, the same work is
-    /// done for nothing, so that the time doesn't tell.
+    /// Checks a password against a stored hash. The work is the same without one,
+    /// and whichever cost it has, so that the time doesn't tell.
     ///
     /// # Errors
     /// [`Busy`].
@@ -105,58 +101,11 @@ impl Hasher {
         password: Password,
         stored: Option<String>,
     ) -> Result<Verdict, Busy> {
-        let (argon, memory) = (self.argon.clone(), self.memory.clone());
-        let decoy = self.decoy.clone();
-        self.run(move || {
-            let exists = stored.is_some();
-            let text = stored.as_deref().unwrap_or(&decoy);
-            let Ok(phc) = PasswordHash::new(text) else {
-                tracing::error!("a stored password hash is malformed");
-                return Verdict::Wrong;
-            };
-            let Ok(params) = Params::try_from(&phc) else {
-                tracing::error!("a stored password hash has unknown parameters");
-                return Verdict::Wrong;
-            };
-            let is_right = is_right(&phc, &params, &memory, password.expose());
-            if !is_right || !exists {
-                return Verdict::Wrong;
-            }
-            let cost = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
-            let is_current = cost(&params) == cost(argon.params());
-            Verdict::Right {
-                rehashed: (!is_current)
-                    .then(|| hash(&argon, password.expose()).ok())
-                    .flatten(),
-            }
-        })
-        .await
-    }
-
-    /// Runs work that takes a core, off the runtime's threads. Work whose
-    /// caller is gone before it begins isn't done.
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Busy> {
-        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| {
-            metrics::counter!("password_hashes_refused_total").increment(1);
-            Busy
-        })?;
-        let running = self
-            .running
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| Busy)?;
-        let done = tokio::task::spawn_blocking(move || {
-            let _held = (admitted, running);
-            work()
-        });
-        done.await.map_err(|error| {
-            tracing::error!(%error, "a password hash failed");
-            Busy
-        })
+        let costs = self.costs.clone();
+        let check = move |memory: &mut _| {
+            check::check(&costs, memory, password.expose(), stored.as_deref())
+        };
+        self.pool.run(check).await
     }
 }
 
@@ -170,30 +119,6 @@ pub enum Verdict {
         /// Its hash with today's parameters, when the stored one has others.
         rehashed: Option<String>,
     },
-}
-
-/// Whether a password has this hash, by the parameters that it was made with.
-fn is_right(phc: &PasswordHash, params: &Params, memory: &Memory, password: &str) -> bool {
-    let algorithm = Algorithm::try_from(phc.algorithm.as_str());
-    let version = phc.version.map(Version::try_from);
-    let (Ok(algorithm), Some(Ok(version)), Some(salt), Some(expected)) =
-        (algorithm, version, &phc.salt, &phc.hash)
-    else {
-        return false;
-    };
-    let argon = Argon2::new(algorithm, version, params.clone());
-    let mut computed = vec![0; expected.len()];
-    let hashed = memory.lend(params.block_count(), |blocks| {
-        argon.hash_password_into_with_memory(password.as_bytes(), salt, &mut computed, blocks)
-    });
-    hashed.is_ok() && bool::from(computed.ct_eq(expected.as_bytes()))
-}
-
-fn hash(argon: &Argon2<'_>, password: &str) -> anyhow::Result<String> {
-    argon
-        .hash_password(password.as_bytes())
-        .map(|phc| phc.to_string())
-        .map_err(|error| anyhow::anyhow!("Argon2: {error}"))
 }
 
 #[cfg(test)]
@@ -238,8 +163,8 @@ mod tests {
             ),
             "memory that was lent before is too small, and grows"
         );
-        let decoy = Password::new("the password of nobody").unwrap();
-        assert_eq!(old.verify(decoy, None).await.unwrap(), Verdict::Wrong);
+        let nobody = old.verify(password(), None).await.unwrap();
+        assert_eq!(nobody, Verdict::Wrong);
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use platform::config::{List, Seconds};
 use serde::{Deserialize, Serialize};
 
-use super::identifier::Region;
+use super::{identifier::Region, password::Cost};
 
 /// Sessions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -92,6 +92,10 @@ pub struct PasswordSettings {
     pub iterations: u32,
     /// Lanes of one hash.
     pub parallelism: u32,
+    /// The costs that stored hashes have beside that one, such as `12288/3/1`:
+    /// each check of a password hashes once at each, so that time doesn't tell
+    /// whose hash is of which.
+    pub other_costs: List<Cost>,
     /// Hashes that are computed at once; 0 stands for the number of cores.
     pub concurrency: usize,
     /// Requests that may wait for a hash; more are answered `503 overloaded`.
@@ -106,6 +110,7 @@ impl Default for PasswordSettings {
             memory_kib: 19_456,
             iterations: 2,
             parallelism: 1,
+            other_costs: List::default(),
             concurrency: 0,
             queue: 64,
             min_score: 2,

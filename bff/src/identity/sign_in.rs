@@ -34,6 +34,7 @@ use crate::accounts::{
     users::User,
 };
 
+pub use devices::KnownDevice;
 pub use registration::Registration;
 pub(super) use registration::taken;
 pub use step_up::StepUp;

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use tonic::{Code, Status};
+use tonic::{Code, Status, TimeoutExpired};
 use tonic_types::StatusExt as _;
 
 use super::{CallError, Violation};
@@ -16,8 +16,13 @@ impl From<Status> for CallError {
                 retry_after,
                 detail: status.message().into(),
             },
-            // The channel's own time limit ends a call as cancelled.
-            Code::DeadlineExceeded | Code::Cancelled => Self::DeadlineExceeded,
+            Code::DeadlineExceeded => Self::DeadlineExceeded,
+            // So ends a call at the channel's own time limit, and a call whose
+            // connection broke.
+            Code::Cancelled if !is_late(&status) && status.source().is_some() => {
+                Self::unavailable(&status)
+            }
+            Code::Cancelled => Self::DeadlineExceeded,
             Code::ResourceExhausted => Self::Overloaded { retry_after },
             Code::NotFound => Self::NotFound,
             Code::PermissionDenied => Self::Denied,
@@ -45,6 +50,11 @@ impl From<Status> for CallError {
             }
         }
     }
+}
+
+fn is_late(status: &Status) -> bool {
+    std::iter::successors(status.source(), |&error| error.source())
+        .any(|error| error.is::<TimeoutExpired>())
 }
 
 /// The name under which the edge's clients know a field of the contract.

@@ -165,11 +165,11 @@ fn malformed(field: &'static str) -> CallError {
     CallError::internal(format_args!("orders sent a malformed {field}"))
 }
 
-fn id(text: &str, field: &'static str) -> Result<Uuid, CallError> {
+pub(super) fn id(text: &str, field: &'static str) -> Result<Uuid, CallError> {
     text.parse().map_err(|_| malformed(field))
 }
 
-fn timestamp(
+pub(super) fn timestamp(
     time: Option<prost_types::Timestamp>,
     field: &'static str,
 ) -> Result<DateTime<Utc>, CallError> {

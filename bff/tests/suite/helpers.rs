@@ -187,6 +187,15 @@ impl TestApp {
             .expect("PostgreSQL")
     }
 
+    /// Lets nobody read a table or write to it, until the connection is dropped.
+    pub async fn lock_table(&self, table: &str) -> sqlx::PgConnection {
+        let mut locker = self.superuser().await;
+        let sql = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+        let locked = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut locker);
+        locked.await.expect("the lock");
+        locker
+    }
+
     /// Moves the clock.
     pub fn advance(&self, by: TimeDelta) {
         self.clock.advance(by);

@@ -4,6 +4,7 @@
 mod services;
 
 use std::{
+    collections::VecDeque,
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex,
@@ -69,6 +70,8 @@ pub struct OrdersStub {
 
 struct State {
     behaviour: Mutex<Behaviour>,
+    /// What it does with the next calls instead.
+    next: Mutex<VecDeque<Behaviour>>,
     calls: Mutex<Vec<Call>>,
     in_flight: AtomicUsize,
 }
@@ -81,6 +84,7 @@ impl OrdersStub {
             runtime: None,
             state: Arc::new(State {
                 behaviour: Mutex::new(Behaviour::Answer),
+                next: Mutex::default(),
                 calls: Mutex::default(),
                 in_flight: AtomicUsize::new(0),
             }),
@@ -97,6 +101,12 @@ impl OrdersStub {
     /// Tells it what to do from now on.
     pub fn will(&self, behaviour: Behaviour) {
         *self.state.behaviour.lock().unwrap() = behaviour;
+    }
+
+    /// Tells it what to do with the next call alone, or the one after those
+    /// that it was told of before.
+    pub fn will_once(&self, behaviour: Behaviour) {
+        self.state.next.lock().unwrap().push_back(behaviour);
     }
 
     /// Ends it with all its connections, at once.
@@ -174,7 +184,8 @@ impl State {
         let _in_flight = InFlight(&self.in_flight);
         let metadata = request.metadata().clone();
         self.calls.lock().unwrap().push(Call { method, metadata });
-        let behaviour = *self.behaviour.lock().unwrap();
+        let next = self.next.lock().unwrap().pop_front();
+        let behaviour = next.unwrap_or(*self.behaviour.lock().unwrap());
         match behaviour {
             Behaviour::Answer => Ok(()),
             Behaviour::AnswerAfter(delay) => {

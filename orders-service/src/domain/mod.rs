@@ -5,7 +5,7 @@ mod order;
 mod page;
 
 pub use item::{Item, ItemFilter, ItemOrder, ItemQuery, SearchText, Tag};
-pub use order::{Order, OrderLine, OrderState};
+pub use order::{Order, OrderLine, OrderState, OrderTransition};
 pub use page::{Page, PageSize, PageTokens, Position};
 
 /// Why a text or a number was refused, for whoever sent it.

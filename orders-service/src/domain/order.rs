@@ -45,6 +45,17 @@ pub struct Order {
     pub version: i64,
 }
 
+/// That an order came into a state; the first one is that of its making.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderTransition {
+    /// The order.
+    pub order_id: Uuid,
+    /// Where it is from then on.
+    pub state: OrderState,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
 /// One item of an order, as it was when the order was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderLine {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
 use proto::orders::v1;
 
-use crate::domain::{Item, ItemOrder, Order, OrderLine, OrderState};
+use crate::domain::{Item, ItemOrder, Order, OrderLine, OrderState, OrderTransition};
 
 pub fn money(money: platform::money::Money) -> v1::Money {
     v1::Money {
@@ -48,6 +48,14 @@ pub fn order(order: &Order, lines: Vec<OrderLine>) -> v1::Order {
         updated_at: Some(timestamp(order.updated_at)),
         expires_at: order.expires_at.map(timestamp),
         etag: order.version.to_string(),
+    }
+}
+
+pub fn transition(transition: OrderTransition) -> v1::OrderTransition {
+    v1::OrderTransition {
+        order_id: transition.order_id.to_string(),
+        state: state(transition.state).into(),
+        at: Some(timestamp(transition.at)),
     }
 }
 

@@ -59,6 +59,7 @@ impl Privacy {
         for (order, line) in orders::lines(&mut *reading, &ids).await? {
             lines.entry(order).or_default().push(line);
         }
+        let transitions = orders::transitions(&mut *reading, &ids).await?;
         let whole = |order: &Order| {
             let lines = lines.remove(&order.id).unwrap_or_default();
             messages::order(order, lines)
@@ -66,6 +67,7 @@ impl Privacy {
         Ok(ExportOrdersResponse {
             orders: rows.iter().map(whole).collect(),
             next_page_token,
+            transitions: transitions.into_iter().map(messages::transition).collect(),
         })
     }
 }

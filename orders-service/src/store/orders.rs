@@ -7,7 +7,7 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::money;
-use crate::domain::{Order, OrderLine, OrderState, Position};
+use crate::domain::{Order, OrderLine, OrderState, OrderTransition, Position};
 
 struct Row {
     id: Uuid,
@@ -146,4 +146,22 @@ pub async fn lines(
             Ok((row.order_id, line))
         })
         .collect()
+}
+
+/// The ways of these orders, each from its making on.
+///
+/// # Errors
+/// What the database says.
+pub async fn transitions(
+    executor: impl PgExecutor<'_>,
+    orders: &[Uuid],
+) -> Result<Vec<OrderTransition>, sqlx::Error> {
+    sqlx::query_as!(
+        OrderTransition,
+        r#"SELECT order_id, to_state AS "state: OrderState", at
+           FROM order_transitions WHERE order_id = ANY($1) ORDER BY order_id, version"#,
+        orders,
+    )
+    .fetch_all(executor)
+    .await
 }

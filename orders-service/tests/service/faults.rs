@@ -1,123 +1,25 @@
 //! The database goes away, hangs, and returns.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use platform::{
     config::{Millis, ServerUrl},
-    testing::nats_url,
+    testing::{Fault, Proxy, nats_url},
 };
 use proto::orders::v1::ListItemsRequest;
 use sqlx::{Connection as _, Executor as _};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    time::timeout,
-};
+use tokio::time::timeout;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::helpers::{CAP, Service, assert_refused, eventually, until_something_waits};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Open,
-    /// Nobody listens: connections end at once.
-    Closed,
-    /// Somebody listens and never answers.
-    Stuck,
-}
-
-/// Stands between the service and its server.
-pub struct Gate {
-    address: SocketAddr,
-    way: Arc<watch::Sender<Way>>,
-    server: watch::Sender<Option<SocketAddr>>,
-}
-
-impl Gate {
-    pub async fn closed() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let gate = Self {
-            address: listener.local_addr().unwrap(),
-            way: Arc::new(watch::Sender::new(Way::Closed)),
-            server: watch::Sender::new(None),
-        };
-        let (way, server) = (gate.way.clone(), gate.server.subscribe());
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(pass(client, *server.borrow(), way.subscribe()));
-            }
-        });
-        gate
-    }
-
-    /// Leads a service through the gate to where it wanted to go.
-    pub fn stand_before(&self, server: &mut ServerUrl) {
-        let mut url = server.expose().clone();
-        let addresses = url.socket_addrs(|| None).unwrap();
-        self.server.send_replace(addresses.first().copied());
-        url.set_port(Some(self.address.port())).unwrap();
-        *server = url.as_str().parse().unwrap();
-    }
-
-    pub fn open(&self) {
-        self.way.send_replace(Way::Open);
-    }
-
-    /// Cuts every connection and lets none through.
-    pub fn close(&self) {
-        self.way.send_replace(Way::Closed);
-    }
-
-    /// Lets nothing through and tells nobody.
-    pub fn get_stuck(&self) {
-        self.way.send_replace(Way::Stuck);
-    }
-}
-
-async fn pass(mut client: TcpStream, server: Option<SocketAddr>, mut way: watch::Receiver<Way>) {
-    let closed = async |way: &mut watch::Receiver<Way>| {
-        let _ = way.wait_for(|way| *way == Way::Closed).await;
-    };
-    let mut listening = way.clone();
-    tokio::select! {
-        () = closed(&mut listening) => return,
-        _ = way.wait_for(|way| *way == Way::Open) => {}
-    }
-    let Some(server) = server else { return };
-    let Ok(mut server) = TcpStream::connect(server).await else {
-        return;
-    };
-    let (mut from_client, mut to_client) = client.split();
-    let (mut from_server, mut to_server) = server.split();
-    let mut watched = way.clone();
-    tokio::select! {
-        _ = copy(&mut from_client, &mut to_server, way.clone()) => {}
-        _ = copy(&mut from_server, &mut to_client, way) => {}
-        () = closed(&mut watched) => {}
-    }
-}
-
-async fn copy(
-    from: &mut (impl AsyncReadExt + Unpin),
-    to: &mut (impl AsyncWriteExt + Unpin),
-    mut way: watch::Receiver<Way>,
-) -> std::io::Result<()> {
-    let mut bytes = [0; 8192];
-    loop {
-        let read = from.read(&mut bytes).await?;
-        if read == 0 {
-            return Ok(());
-        }
-        let _ = way.wait_for(|way| *way == Way::Open).await;
-        to.write_all(&bytes[..read]).await?;
-    }
+/// Leads a service to one of its servers by way of a proxy.
+pub fn by_way_of(server: &mut ServerUrl, fault: Fault) -> Option<Proxy> {
+    let proxy = Proxy::stand_before(server);
+    proxy.set(fault);
+    Some(proxy)
 }
 
 async fn list(service: &Service) -> Result<(), Status> {
@@ -151,39 +53,45 @@ async fn is_refused_at_once(service: &Service) -> bool {
 
 #[tokio::test]
 async fn the_service_starts_without_its_database_and_serves_once_it_is_there() {
-    let gate = Gate::closed().await;
-    let service =
-        Service::not_yet_ready(|settings| gate.stand_before(&mut settings.postgres.url)).await;
+    let mut proxy = None;
+    let service = Service::not_yet_ready(|settings| {
+        proxy = by_way_of(&mut settings.postgres.url, Fault::Refuse);
+    })
+    .await;
     eventually("it refuses", async || is_refused_at_once(&service).await).await;
-    gate.open();
+    let proxy = proxy.unwrap();
+    proxy.heal();
     eventually("it serves", async || list(&service).await.is_ok()).await;
 }
 
 #[tokio::test]
 async fn a_database_that_goes_away_is_unavailable_at_once_and_healed_when_it_returns() {
-    let gate = Gate::closed().await;
-    gate.open();
-    let service = Service::with(|settings| gate.stand_before(&mut settings.postgres.url)).await;
+    let mut proxy = None;
+    let service = Service::with(|settings| {
+        proxy = by_way_of(&mut settings.postgres.url, Fault::None);
+    })
+    .await;
+    let proxy = proxy.unwrap();
     for _ in 0..2 {
-        gate.close();
+        proxy.set(Fault::Refuse);
         eventually("it refuses", async || is_refused_at_once(&service).await).await;
-        gate.open();
+        proxy.heal();
         eventually("it serves", async || list(&service).await.is_ok()).await;
     }
 }
 
 #[tokio::test]
 async fn a_database_that_hangs_is_unavailable_without_waiting_for_the_deadline() {
-    let gate = Gate::closed().await;
-    gate.open();
+    let mut proxy = None;
     let service = Service::with(|settings| {
-        gate.stand_before(&mut settings.postgres.url);
+        proxy = by_way_of(&mut settings.postgres.url, Fault::None);
         settings.grpc.max_deadline_ms = Millis(500);
     })
     .await;
-    gate.get_stuck();
+    let proxy = proxy.unwrap();
+    proxy.set(Fault::BlackHole);
     eventually("it refuses", async || is_refused_at_once(&service).await).await;
-    gate.open();
+    proxy.heal();
     eventually("it serves", async || list(&service).await.is_ok()).await;
 }
 
@@ -228,10 +136,9 @@ async fn calls_beyond_the_bound_are_refused_and_told_when_to_return() {
 
 #[tokio::test]
 async fn without_nats_everything_is_served_and_what_happened_is_told_when_it_returns() {
-    let gate = Gate::closed().await;
-    let mut prefix = String::new();
+    let (mut proxy, mut prefix) = (None, String::new());
     let service = Service::with(|settings| {
-        gate.stand_before(&mut settings.nats.url);
+        proxy = by_way_of(&mut settings.nats.url, Fault::Refuse);
         prefix.clone_from(&settings.nats.prefix);
     })
     .await;
@@ -250,7 +157,8 @@ async fn without_nats_everything_is_served_and_what_happened_is_told_when_it_ret
     .await
     .unwrap();
     list(&service).await.unwrap();
-    gate.open();
+    let proxy = proxy.unwrap();
+    proxy.heal();
     let message = timeout(CAP, told.next())
         .await
         .expect("the event is told")

@@ -1,4 +1,5 @@
 use futures::{StreamExt as _, stream};
+use platform::testing::Fault;
 use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -9,7 +10,7 @@ use tonic_reflection::pb::v1::{
 };
 
 use crate::{
-    faults::Gate,
+    faults::by_way_of,
     helpers::{Service, eventually},
 };
 
@@ -25,9 +26,12 @@ async fn status(service: &Service, of: &str) -> Result<ServingStatus, Code> {
 
 #[tokio::test]
 async fn health_follows_the_database_and_needs_neither_token_nor_deadline() {
-    let gate = Gate::closed().await;
-    let service =
-        Service::not_yet_ready(|settings| gate.stand_before(&mut settings.postgres.url)).await;
+    let mut proxy = None;
+    let service = Service::not_yet_ready(|settings| {
+        proxy = by_way_of(&mut settings.postgres.url, Fault::Refuse);
+    })
+    .await;
+    let proxy = proxy.unwrap();
     let all = ["", "orders.v1.CatalogService", "orders.v1.OrderService"];
     let every = async |expected: ServingStatus| {
         for name in all {
@@ -38,14 +42,14 @@ async fn health_follows_the_database_and_needs_neither_token_nor_deadline() {
         true
     };
     assert!(every(ServingStatus::NotServing).await);
-    gate.open();
+    proxy.heal();
     eventually("it serves", async || every(ServingStatus::Serving).await).await;
-    gate.close();
+    proxy.set(Fault::Refuse);
     eventually("it doesn't serve", async || {
         every(ServingStatus::NotServing).await
     })
     .await;
-    gate.open();
+    proxy.heal();
     eventually("it serves again", async || {
         every(ServingStatus::Serving).await
     })

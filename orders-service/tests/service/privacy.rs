@@ -71,6 +71,16 @@ async fn an_export_is_ones_own_orders_whole_in_pages() {
     loop {
         let answer = client.export_orders(page(2, &token)).await.unwrap();
         let answer = answer.into_inner();
+        let steps = answer.transitions.iter();
+        let steps: Vec<_> = steps.map(|step| (&*step.order_id, step.state())).collect();
+        for order in &answer.orders {
+            use proto::orders::v1::OrderState::{Capturing, Paid, PendingPayment};
+
+            let way = steps.iter().filter(|(id, _)| *id == order.id);
+            let way: Vec<_> = way.map(|(_, state)| *state).collect();
+            assert_eq!(way, [PendingPayment, Capturing, Paid]);
+        }
+        assert_eq!(steps.len(), 3 * answer.orders.len());
         exported.extend(answer.orders);
         token = answer.next_page_token;
         if token.is_empty() {

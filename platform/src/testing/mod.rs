@@ -9,12 +9,14 @@ mod clock;
 mod database;
 mod eventually;
 mod process;
+mod proxy;
 mod server;
 
 pub use clock::ManualClock;
 pub use database::Database;
 pub use eventually::{Condition, eventually, within};
 pub use process::terminate;
+pub use proxy::{Fault, Loss, Proxy};
 pub use server::Server;
 
 use crate::{

@@ -97,6 +97,20 @@ impl Server {
         self.signal(Signal::CONT);
     }
 
+    /// Lets Redis put off all commands (`ALL`), or those that write (`WRITE`),
+    /// for so long.
+    ///
+    /// # Panics
+    /// When it isn't a Redis, or doesn't answer.
+    pub async fn pause_clients(&self, pause: Duration, what: &str) {
+        let pause = format!("CLIENT PAUSE {} {what}\r\n", pause.as_millis());
+        assert!(
+            says(self.port, pause.as_bytes(), b"+OK").await,
+            "{}",
+            self.log()
+        );
+    }
+
     /// Ends the server at once (SIGKILL), as a power failure would.
     ///
     /// # Panics
@@ -237,7 +251,7 @@ impl Drop for Server {
 /// A port that nothing listens on, below those that the kernel hands out to
 /// outgoing connections: a client that keeps trying a dead server's port would
 /// in the end be connected to itself.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     (0..200)
         .map(|_| 20_000 + (uuid::Uuid::new_v4().as_u128() % 12_000) as u16)
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())

@@ -1,9 +1,13 @@
 use std::time::Duration;
 
-use platform::testing::{Server, eventually, postgres_url};
+use platform::{
+    consumer::Consumer,
+    nats::Stream,
+    testing::{Fault, Loss, Proxy, Server, eventually, postgres_url},
+};
 use sqlx::PgPool;
 
-use crate::support::{Bench, create_tables, settings};
+use crate::support::{Bench, corner, create_tables, once, settings};
 
 #[tokio::test]
 async fn nothing_is_lost_or_done_twice_while_nats_is_absent_at_start_and_dies_midway() {
@@ -60,6 +64,16 @@ async fn a_hung_nats_holds_neither_connections_nor_locks_for_long() {
     bench.finish().await;
 }
 
+/// Effects, of which JetStream tells again soon when it hears nothing.
+fn start_effects(bench: &Bench) {
+    let consumer = Consumer {
+        ack_wait: Duration::from_secs(1),
+        ..bench.consumer()
+    };
+    let pool = bench.pool.clone();
+    bench.start(consumer, move |delivery| once(pool.clone(), delivery));
+}
+
 async fn locked(bench: &Bench) -> i64 {
     let free = "SELECT count(*) FROM (
         SELECT id FROM outbox WHERE published_at IS NULL FOR UPDATE SKIP LOCKED) AS free";
@@ -99,4 +113,61 @@ async fn what_runs_ends_soon_after_it_is_asked_to_with_the_servers_away() {
     bench.start_relay();
     bench.start_effects();
     assert!(bench.lifetime.finish(Duration::from_secs(10)).await);
+}
+
+#[tokio::test]
+async fn an_event_whose_acknowledgement_got_lost_is_published_again_and_there_once() {
+    let mut settings = corner();
+    let proxy = Proxy::stand_before(&mut settings.url);
+    let bench = Bench::with(settings).await;
+    bench.start_relay();
+    start_effects(&bench);
+    bench.append_many(1).await;
+    eventually("events flow", async || bench.effects().await == 1).await;
+    for round in 1..=2 {
+        // JetStream has it, and says so with its number.
+        proxy.set(Fault::LoseAnswer(Loss {
+            request: b"HPUB",
+            answer: b"\"seq\":",
+            kept: 0,
+        }));
+        bench.append_many(10).await;
+        let all = 1 + round * 10;
+        eventually("everything had its effect", async || {
+            bench.effects().await == all
+        })
+        .await;
+        eventually("all is marked", async || bench.unpublished().await == 0).await;
+        assert_eq!(proxy.lost() as i64, round);
+        let stored = bench.messages(Stream::Accounts).await.len();
+        assert_eq!(stored as i64, all, "JetStream knew them again");
+    }
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn connections_to_nats_may_be_cut_at_any_time() {
+    let mut settings = corner();
+    let proxy = Proxy::stand_before(&mut settings.url);
+    let bench = Bench::with(settings).await;
+    bench.start_relay();
+    start_effects(&bench);
+    for round in 1..=10 {
+        bench.append_many(20).await;
+        proxy.cut();
+        if round % 3 == 0 {
+            eventually("some had their effect", async || {
+                bench.effects().await >= round * 20 - 20
+            })
+            .await;
+        }
+    }
+    eventually("all is marked", async || bench.unpublished().await == 0).await;
+    eventually("everything had its effect", async || {
+        bench.effects().await == 200
+    })
+    .await;
+    let distinct = "SELECT count(DISTINCT event_id) FROM effects";
+    assert_eq!(bench.count(distinct).await, 200);
+    bench.finish().await;
 }

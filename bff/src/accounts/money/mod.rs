@@ -41,7 +41,7 @@ pub struct MoneySchema {
 }
 
 /// Money as it is stored. Fails only for what the tables' checks refuse.
-pub(super) fn stored(amount: Decimal, currency: &str) -> sqlx::Result<Money> {
+pub(in crate::accounts) fn stored(amount: Decimal, currency: &str) -> sqlx::Result<Money> {
     currency
         .parse()
         .map_err(MoneyError::from)

@@ -2,13 +2,27 @@
 
 use std::net::IpAddr;
 
+use chrono::{DateTime, Utc};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::SignIn;
 use crate::{
-    identity::{error::Error, keys::keyed_hash, session::Device, store::devices},
+    accounts::users::instant,
+    identity::{error::Error, keys::keyed_hash, secret::hex, session::Device, store::devices},
     notify::Notice,
 };
+
+/// A device that someone signed in from.
+#[derive(Debug, Serialize)]
+pub struct KnownDevice {
+    /// A keyed hash of its network and of what its program calls itself: all that
+    /// is kept of it.
+    pub device: String,
+    /// When it last signed in.
+    #[serde(serialize_with = "instant")]
+    pub last_seen_at: DateTime<Utc>,
+}
 
 impl SignIn {
     /// Tells a user of a sign-in from a device that wasn't seen before.
@@ -40,6 +54,19 @@ impl SignIn {
     ) -> Result<(), Error> {
         let now = self.clock.now_ms();
         Ok(devices::remember(&self.redis, user_id, &self.kind(device), now).await?)
+    }
+
+    /// The devices that are remembered as a user's own.
+    ///
+    /// # Errors
+    /// When Redis doesn't answer.
+    pub async fn devices(&self, user_id: Uuid) -> Result<Vec<KnownDevice>, Error> {
+        let kept = devices::list(&self.redis, user_id).await?;
+        let known = kept.into_iter().map(|(device, seen)| KnownDevice {
+            device: hex(&device),
+            last_seen_at: DateTime::from_timestamp_millis(seen).unwrap_or_default(),
+        });
+        Ok(known.collect())
     }
 
     fn kind(&self, device: &Device) -> [u8; 16] {

@@ -47,6 +47,20 @@ pub async fn remember(redis: &Redis, user: Uuid, device: &[u8], now: i64) -> Red
         .await
 }
 
+/// A user's devices by their keyed hashes, and when each was seen last.
+///
+/// # Errors
+/// When Redis doesn't answer.
+pub async fn list(redis: &Redis, user: Uuid) -> RedisResult<Vec<(Vec<u8>, i64)>> {
+    redis::cmd("ZRANGE")
+        .arg(key(redis, user))
+        .arg(0)
+        .arg(-1)
+        .arg("WITHSCORES")
+        .query_async(&mut redis.hot())
+        .await
+}
+
 /// Forgets a user's devices.
 ///
 /// # Errors

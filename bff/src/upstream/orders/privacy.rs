@@ -1,16 +1,42 @@
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
 use proto::orders::v1::{CountOpenOrdersRequest, ExportOrdersRequest};
+use serde::Serialize;
+use uuid::Uuid;
 
 use super::{Inner, Orders, page};
 use crate::{
+    accounts::users::instant,
     identity::Caller,
     upstream::{
         CallError, Context, rpc,
-        view::{Order, Page},
+        view::{self, Order, OrderState, Page},
     },
 };
 
 /// Orders of one page of an export.
 const EXPORTED: i32 = 50;
+
+/// An order with all that is kept of it.
+#[derive(Debug, Serialize)]
+pub struct ExportedOrder {
+    /// The order.
+    #[serde(flatten)]
+    pub order: Order,
+    /// The way it took, from its making on.
+    pub transitions: Vec<Transition>,
+}
+
+/// That an order came into a state.
+#[derive(Debug, Serialize)]
+pub struct Transition {
+    /// Where it was from then on.
+    pub state: OrderState,
+    /// When.
+    #[serde(serialize_with = "instant")]
+    pub at: DateTime<Utc>,
+}
 
 impl Orders {
     /// Whether orders of the caller's wait for their payment or are being paid.
@@ -44,7 +70,8 @@ impl Orders {
         Ok(call.await?.count > 0)
     }
 
-    /// One page of all that is kept of the caller's orders, with their lines.
+    /// One page of all that is kept of the caller's orders, with their lines and
+    /// the way that each took.
     ///
     /// # Errors
     /// See [`CallError`].
@@ -53,7 +80,7 @@ impl Orders {
         context: &Context,
         caller: &Caller,
         cursor: String,
-    ) -> Result<Page<Order>, CallError> {
+    ) -> Result<Page<ExportedOrder>, CallError> {
         let Inner {
             privacy,
             tokens,
@@ -69,6 +96,23 @@ impl Orders {
             async move { client.export_orders(request).await }
         };
         let answer = rpc::call(tokens, export_orders, context, Some(caller), message, send).await?;
-        page(answer.orders, answer.next_page_token)
+        let mut ways: HashMap<Uuid, Vec<Transition>> = HashMap::new();
+        for step in answer.transitions {
+            let transition = Transition {
+                state: step.state().try_into()?,
+                at: view::timestamp(step.at, "transition.at")?,
+            };
+            let order = view::id(&step.order_id, "transition.order_id")?;
+            ways.entry(order).or_default().push(transition);
+        }
+        let orders: Page<Order> = page(answer.orders, answer.next_page_token)?;
+        let with_its_way = |order: Order| ExportedOrder {
+            transitions: ways.remove(&order.id).unwrap_or_default(),
+            order,
+        };
+        Ok(Page {
+            items: orders.items.into_iter().map(with_its_way).collect(),
+            next_cursor: orders.next_cursor,
+        })
     }
 }

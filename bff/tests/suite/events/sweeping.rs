@@ -1,3 +1,6 @@
+use chrono::TimeDelta;
+use platform::{clock::Clock as _, config::Seconds};
+
 use crate::{helpers::eventually, messaging::Messaging};
 
 #[tokio::test]
@@ -25,8 +28,8 @@ async fn the_audit_trail_is_kept_for_a_year() {
 #[tokio::test]
 async fn the_edge_cannot_wipe_its_tracks() {
     let messaging = Messaging::new().await;
-    let written = "INSERT INTO audit_log (id, at, event)
-                   VALUES (gen_random_uuid(), now() - interval '29 days', 'session.opened')";
+    let written = "INSERT INTO audit_log (id, at, event, subject)
+                   VALUES (gen_random_uuid(), now() - interval '29 days', 'sign_in.failed', 'a***@b.c')";
     sqlx::query(written).execute(&messaging.pool).await.unwrap();
     let refused = sqlx::query("DELETE FROM audit_log")
         .execute(&messaging.pool)
@@ -37,12 +40,14 @@ async fn the_edge_cannot_wipe_its_tracks() {
             .to_string()
             .contains("permission denied")
     );
-    let everything = "SELECT audit_log_sweep(now() + interval '1 day')";
+    let everything = "SELECT audit_log_sweep(at), audit_log_forget_nobody(at)
+                      FROM (VALUES (now() + interval '1 day')) AS later (at)";
     sqlx::query(everything)
         .execute(&messaging.pool)
         .await
         .unwrap();
-    assert_eq!(messaging.count("SELECT count(*) FROM audit_log").await, 1);
+    let intact = "SELECT count(*) FROM audit_log WHERE subject = 'a***@b.c'";
+    assert_eq!(messaging.count(intact).await, 1);
     messaging.finish().await;
 }
 
@@ -72,5 +77,43 @@ async fn a_user_who_can_not_be_erased_holds_up_no_sweeping() {
     .await;
     let waits = "SELECT count(*) FROM users WHERE status = 'deleted'";
     assert_eq!(messaging.count(waits).await, 1);
+    messaging.finish().await;
+}
+
+#[tokio::test]
+async fn lines_about_nobody_forget_after_thirty_days_where_they_came_from() {
+    let messaging = Messaging::new().await;
+    // The time is the injected clock's: by the database's, ten days more were due.
+    messaging.clock.advance(TimeDelta::days(-10));
+    sqlx::query(
+        "INSERT INTO audit_log (id, at, event, user_id, actor_id, ip, user_agent, subject)
+         SELECT gen_random_uuid(), $1 - days * interval '1 day' + interval '1 hour', 'code.sent',
+                user_id, actor_id, '192.0.2.1', 'x', 'a***@b.c'
+         FROM generate_series(1, 600) AS days,
+              (VALUES (NULL::uuid, NULL::uuid), (NULL, NULL), (gen_random_uuid(), NULL), (NULL, gen_random_uuid()))
+                  AS who (user_id, actor_id)",
+    )
+    .bind(messaging.clock.now())
+    .execute(&messaging.superuser)
+    .await
+    .unwrap();
+    let mut worker = messaging.worker();
+    worker.settings.audit_retention_s = Seconds(1_000 * 24 * 3600);
+    let lifetime = messaging.lifetime.clone();
+    messaging
+        .lifetime
+        .spawn(async move { worker.run(&lifetime).await });
+    let forgotten =
+        "SELECT count(*) FROM audit_log WHERE num_nonnulls(ip, user_agent, subject) = 0";
+    eventually("all older ones have forgotten", async || {
+        messaging.count(forgotten).await == 2 * 570
+    })
+    .await;
+    messaging.lifetime.stop();
+    let known = "SELECT count(*) FROM audit_log WHERE num_nonnulls(ip, user_agent, subject) = 3";
+    assert_eq!(messaging.count(known).await, 4 * 600 - 2 * 570);
+    let wrong =
+        "SELECT count(*) FROM audit_log WHERE ip IS NULL AND num_nonnulls(user_id, actor_id) > 0";
+    assert_eq!(messaging.count(wrong).await, 0);
     messaging.finish().await;
 }

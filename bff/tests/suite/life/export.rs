@@ -72,7 +72,15 @@ async fn a_copy_of_next_to_nothing_is_whole_too() {
     let token = Some(ann.tokens.access.as_str());
     let copy = house.app.get("/v1/me/export", token).await;
     let copy = copy.expect(StatusCode::OK).json();
-    for name in ["identities", "orders", "accounts", "entries", "holds"] {
+    for name in [
+        "identities",
+        "orders",
+        "accounts",
+        "entries",
+        "holds",
+        "answers",
+        "acts",
+    ] {
         assert_eq!(copy[name], Value::Array(vec![]), "{name}");
     }
     house

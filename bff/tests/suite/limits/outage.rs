@@ -1,11 +1,13 @@
 use std::time::{Duration, Instant};
 
-use bff::limits::Class;
+use bff::limits::{Class, LimitSettings};
 use chrono::TimeDelta;
 use futures::future::join_all;
+use http::StatusCode;
 use platform::testing::Server;
 
 use super::{LIMIT, Replicas, user};
+use crate::helpers::TestApp;
 
 /// Lets every replica find out that Redis is away.
 async fn lose(replicas: &Replicas) {
@@ -84,4 +86,36 @@ async fn a_redis_that_lost_everything_gives_no_second_burst() {
     assert_eq!(replicas.passing(5, Class::Auth, subject).await, 5);
     redis.restart().await;
     assert_eq!(replicas.passing(100, Class::Auth, subject).await, 5);
+}
+
+#[tokio::test]
+async fn while_redis_hangs_answers_say_what_is_left_and_refuse_beyond() {
+    let redis = Server::redis().await;
+    let url = redis.url();
+    let app = TestApp::with(|settings| {
+        settings.redis.url = url;
+        settings.limits = LimitSettings {
+            replicas: 2.try_into().unwrap(),
+            ..LimitSettings::default()
+        };
+    })
+    .await;
+    redis.stop();
+    let policy = Some("\"public\";q=300;w=60");
+    // Half of sixty, for there are two.
+    for left in (0..30).rev() {
+        let answer = app.get("/problems", None).await.expect(StatusCode::OK);
+        assert_eq!(answer.header("ratelimit-policy").as_deref(), policy);
+        let said = answer.header("ratelimit").unwrap();
+        assert!(
+            said.starts_with(&format!("\"public\";r={left};t=")),
+            "{said}"
+        );
+    }
+    let refused = app.get("/problems", None).await;
+    let refused = refused.expect(StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.code(), "rate_limited");
+    assert_eq!(refused.header("ratelimit-policy").as_deref(), policy);
+    assert!(refused.header("retry-after").is_some());
+    redis.cont();
 }

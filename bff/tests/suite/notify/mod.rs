@@ -3,4 +3,4 @@
 mod delivery;
 mod mail;
 mod sms;
-mod smtp;
+pub mod smtp;

@@ -84,11 +84,7 @@ async fn home_without_orders_is_a_200_that_nobody_keeps() {
 #[tokio::test]
 async fn home_without_the_profile_is_a_problem() {
     let (app, _orders, token) = edge().await;
-    let mut locker = app.superuser().await;
-    sqlx::raw_sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
-        .execute(&mut locker)
-        .await
-        .unwrap();
+    let _lock = app.lock_table("users").await;
     let answer = get(
         &app,
         "/v1/screens/home",

@@ -8,3 +8,4 @@ mod http;
 mod reads;
 mod resources;
 mod stage;
+mod stampede;

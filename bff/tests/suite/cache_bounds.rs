@@ -1,0 +1,84 @@
+//! The cache's memory, whatever is put into it.
+
+use std::{sync::Arc, time::Duration};
+
+use bff::{
+    cache::{Cache, CacheSettings, Key, Scope, Ttl},
+    upstream::{Deadline, Guards},
+};
+use futures::FutureExt as _;
+use platform::testing::ManualClock;
+
+use crate::helpers::eventually;
+
+const TTL: Ttl = Ttl::seconds(10, 60);
+
+fn cache(memory_bytes: u64) -> Cache {
+    let settings = CacheSettings {
+        memory_bytes,
+        ..CacheSettings::default()
+    };
+    Cache::new(&settings, None, &Guards::new(Arc::new(ManualClock::new())))
+}
+
+fn key(number: usize) -> Key {
+    Key::new("value", Scope::Public).detail(number.to_string())
+}
+
+async fn put(cache: &Cache, number: usize, bytes: usize) {
+    let fetch = move |_| async move { Ok(vec![b' '; bytes].into()) }.boxed();
+    let deadline = Deadline::within(Duration::from_secs(10));
+    cache.get(&key(number), TTL, deadline, fetch).await.unwrap();
+}
+
+#[tokio::test]
+async fn memory_is_bounded_in_bytes() {
+    let cache = cache(100_000);
+    for number in 0..200 {
+        put(&cache, number, 5_000).await;
+    }
+    eventually("room is made", async || {
+        let kept = (0..200).filter(|number| cache.peek(&key(*number)).is_some());
+        kept.count() <= 20
+    })
+    .await;
+}
+
+/// Resident memory of this process, in bytes.
+fn resident() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = pages.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+/// What the metrics say of the cache.
+fn gauge(name: &str) -> usize {
+    let metrics = platform::telemetry::metrics_handle().render();
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+    line.expect(name).trim().parse::<f64>().unwrap() as usize
+}
+
+#[tokio::test]
+async fn a_million_keys_take_no_more_memory_than_was_given() {
+    let _ = platform::telemetry::metrics_handle();
+    let limit = 16 << 20;
+    let cache = cache(limit as u64);
+    for number in 0..100_000 {
+        put(&cache, number, 1).await;
+    }
+    // As full as it gets.
+    let before = resident();
+    for number in 100_000..1_000_000 {
+        put(&cache, number, 1).await;
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(grown < limit, "{grown} bytes more");
+    eventually("room is made", async || {
+        put(&cache, 0, 100).await;
+        gauge(r#"cache_bytes{tier="l1"}"#) <= limit
+    })
+    .await;
+    let entries = gauge(r#"cache_entries{tier="l1"}"#);
+    assert!((1_000..200_000).contains(&entries), "{entries}");
+    assert!(gauge(r#"cache_evictions_total{tier="l1"}"#) >= 800_000);
+}

@@ -1,0 +1,172 @@
+//! Between the edge and PostgreSQL: reads.
+
+use bff::config::Settings;
+use http::StatusCode;
+use platform::testing::{Fault, Loss};
+use serde_json::json;
+
+use super::{BOUND, Edge, MS, timed};
+use crate::helpers::eventually;
+
+/// Connections are made in quieter times.
+fn patient(settings: &mut Settings) {
+    settings.reads.wait_ms = platform::config::Millis(2_000);
+}
+
+fn late(ms: u64) -> Fault {
+    Fault::Latency {
+        delay: MS(ms),
+        jitter: MS(20),
+    }
+}
+
+#[tokio::test]
+async fn a_late_postgres_costs_time_and_nothing_else_within_the_budget() {
+    let edge = Edge::with(patient).await;
+    let token = edge.app().signed_in("ann@example.com").await.access;
+    edge.app()
+        .get("/v1/accounts", Some(&token))
+        .await
+        .expect(StatusCode::OK);
+    edge.postgres.set(late(60));
+    let (home, took) = timed(edge.home(&token)).await;
+    assert!(took >= MS(60), "{took:?}");
+    let home = home.expect(StatusCode::OK).json();
+    assert_eq!(home["complete"], true, "{home}");
+    // Several round trips each.
+    edge.app().signed_in("bob@example.com").await;
+}
+
+#[tokio::test]
+async fn a_postgres_that_is_later_than_the_budget_is_a_504_or_stale() {
+    let edge = Edge::with(patient).await;
+    let known = edge.app().signed_in("ann@example.com").await.access;
+    let unknown = edge.app().signed_in("bob@example.com").await.access;
+    assert_eq!(
+        edge.parts(&known).await["profile"],
+        json!({ "status": "ok", "source": "live", "age_ms": 0 })
+    );
+    edge.postgres.set(late(1_200));
+    edge.app().advance(chrono::TimeDelta::seconds(25));
+    let parts = edge.parts(&known).await;
+    assert_eq!(parts["accounts"]["status"], "stale", "{parts}");
+    let (answer, took) = timed(edge.home(&unknown)).await;
+    assert_eq!(
+        answer.expect(StatusCode::GATEWAY_TIMEOUT).code(),
+        "deadline_exceeded"
+    );
+    assert!(took < MS(1_200), "within the screen's budget: {took:?}");
+    edge.postgres.heal();
+    eventually("it heals", async || {
+        edge.app().advance(chrono::TimeDelta::seconds(2));
+        edge.home(&unknown).await.status == StatusCode::OK
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_from_postgres_is_stale_screens_or_503_in_time_and_heals() {
+    let edge = Edge::with(|settings| {
+        settings.reads.breaker.probe_after_max_ms = settings.reads.breaker.probe_after_ms;
+    })
+    .await;
+    let known = edge.app().signed_in("ann@example.com").await.access;
+    let unknown = edge.app().signed_in("bob@example.com").await.access;
+    edge.parts(&known).await;
+    edge.postgres.set(Fault::BlackHole);
+    edge.app().advance(chrono::TimeDelta::seconds(25));
+    let parts = edge.parts(&known).await;
+    assert_eq!(parts["accounts"]["status"], "stale", "{parts}");
+    // More than there are connections, each of which is held by someone.
+    for _ in 0..20 {
+        let status = edge.home(&unknown).await.status;
+        assert!(matches!(status.as_u16(), 503 | 504), "{status}");
+    }
+    let (answer, took) = timed(edge.home(&unknown)).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(took < MS(100), "the circuit is open: {took:?}");
+    let writes = (0..12).map(|number| {
+        edge.app()
+            .login(["ann@example.com", "bob@example.com"][number % 2])
+    });
+    let (answers, took) = timed(futures::future::join_all(writes)).await;
+    assert!(took < BOUND, "{took:?}");
+    for answer in answers {
+        assert!(matches!(answer.status.as_u16(), 503 | 504), "{answer:?}");
+    }
+    edge.postgres.heal();
+    eventually("reads heal", async || {
+        edge.app().advance(chrono::TimeDelta::seconds(2));
+        let home = edge.home(&unknown).await;
+        home.status == StatusCode::OK && home.json()["complete"] == true
+    })
+    .await;
+    eventually("writes heal", async || {
+        edge.app().login("ann@example.com").await.status == StatusCode::OK
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn connections_that_are_cut_while_they_are_used_fail_no_read() {
+    let edge = Edge::with(|settings| {
+        patient(settings);
+        settings.cache.enabled = false;
+    })
+    .await;
+    let token = edge.app().signed_in("ann@example.com").await.access;
+    for _ in 0..20 {
+        let (answers, ()) = tokio::join!(
+            futures::future::join_all((0..4).map(|_| edge.home(&token))),
+            async { edge.postgres.cut() }
+        );
+        for answer in answers {
+            assert_eq!(answer.expect(StatusCode::OK).json()["complete"], true);
+        }
+    }
+    // In the middle of an answer, too.
+    edge.postgres.set(Fault::LoseAnswer(Loss {
+        request: b"",
+        answer: b"",
+        kept: 7,
+    }));
+    let home = edge.home(&token).await;
+    assert_eq!(home.expect(StatusCode::OK).json()["complete"], true);
+    assert_eq!(edge.postgres.lost(), 1);
+}
+
+#[tokio::test]
+async fn a_table_that_is_locked_costs_the_part_that_reads_it_alone() {
+    let edge = Edge::start().await;
+    let known = edge.app().signed_in("ann@example.com").await.access;
+    let unknown = edge.app().signed_in("bob@example.com").await.access;
+    edge.parts(&known).await;
+    let lock = edge.app().lock_table("accounts").await;
+    let (parts, took) = timed(edge.parts(&unknown)).await;
+    assert_eq!(parts["accounts"]["code"], "deadline_exceeded", "{parts}");
+    for part in ["profile", "orders", "recommendations"] {
+        assert_eq!(parts[part]["status"], "ok", "{parts}");
+    }
+    assert!(took < MS(1_200), "{took:?}");
+    edge.app().advance(chrono::TimeDelta::seconds(25));
+    assert_eq!(edge.parts(&known).await["accounts"]["status"], "stale");
+    drop(lock);
+    eventually("all of it is there", async || {
+        edge.app().advance(chrono::TimeDelta::seconds(2));
+        edge.home(&unknown).await.json()["complete"] == true
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_narrow_way_to_postgres_is_slow_and_whole() {
+    let edge = Edge::with(patient).await;
+    let token = edge.app().signed_in("ann@example.com").await.access;
+    edge.app()
+        .get("/v1/accounts", Some(&token))
+        .await
+        .expect(StatusCode::OK);
+    edge.postgres.set(Fault::Bandwidth(20_000));
+    let home = edge.home(&token).await;
+    assert_eq!(home.expect(StatusCode::OK).json()["complete"], true);
+}
