@@ -28,6 +28,9 @@ const SERVICES: [&str; 4] = [
     PrivacyServiceServer::<Privacy>::NAME,
 ];
 
+/// Calls that may have been given up before they were looked at.
+const RESETS: usize = 1_024;
+
 /// The services themselves.
 #[derive(Debug)]
 pub struct Services {
@@ -68,6 +71,10 @@ pub async fn serve(
 
     let serving = Server::builder()
         .max_concurrent_streams(settings.max_streams_per_connection)
+        // One caller sends everyone's calls over one connection, and gives many up
+        // at once when it is in trouble. It isn't attacking: at hyper's usual 20
+        // the connection would be closed, and with it every call on it lost.
+        .http2_max_pending_accept_reset_streams(Some(RESETS))
         .http2_max_header_list_size(16 * 1024)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))

@@ -134,11 +134,13 @@ struct Sample {
 }
 
 impl Permit {
-    /// The request was answered; one whose client left says nothing.
-    pub fn answered(&mut self) {
+    /// The request was answered, or found something behind `too_busy`; one whose
+    /// client left says nothing.
+    pub fn answered(&mut self, too_busy: bool) {
         if let Some(sample) = self.sample.take() {
             let (now, limit) = (Instant::now(), &self.gate.limit);
             let took = now.saturating_duration_since(sample.began);
+            let took = Some(took).filter(|_| !too_busy);
             limit.record(sample.route.as_str(), took, sample.in_flight, now);
         }
     }

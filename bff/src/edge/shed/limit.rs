@@ -4,6 +4,11 @@
 //! take as long as they do in quiet times, more and more are let in; when they
 //! take longer, fewer. How long a request takes in quiet times is known for
 //! each route, or a burst of slow sign-ins would look like an overload.
+//!
+//! Requests also take longer when something behind the edge is slow, and then
+//! refusing them helps nobody. Hence there is always room for [`LEAST`], and
+//! fewer are let in step by step: a service that hangs is left alone by its
+//! circuit breaker before that is felt.
 
 use std::{
     collections::HashMap,
@@ -16,8 +21,12 @@ use std::{
 
 use metrics::{Gauge, gauge};
 
-/// Requests are let in whatever they take, up to so many.
-const LEAST: usize = 20;
+/// Requests are let in whatever they take, up to so many. With half of them in
+/// flight, times are still quiet.
+const LEAST: usize = 100;
+/// With what it begins, and comes back to in quiet times: more than come at once
+/// by chance, and fewer than a service behind needs to be overrun.
+const USUAL: usize = 600;
 /// The limit is reconsidered this often, given so many samples.
 const WINDOW: Duration = Duration::from_millis(100);
 const SAMPLES: u32 = 10;
@@ -27,8 +36,15 @@ const EVERY: Duration = Duration::from_millis(1);
 const TOLERANCE: f64 = 1.5;
 /// One that takes longer than this counts no more.
 const MOST: f64 = 4.0;
+/// The limit is lowered to this share of it at a time, or less far.
+const STEP_DOWN: f64 = 0.75;
+/// While requests take longer, the limit is at most so many times what is in
+/// flight, so that it is felt soon.
+const SLACK: usize = 4;
 /// How much of what quiet times were like is learned from one request.
 const LEARNED: f64 = 1.0 / 32.0;
+/// And when times aren't quiet, but no fewer can be let in: it may stay so.
+const LEARNED_LATE: f64 = 1.0 / 4096.0;
 /// Routes that are known at most; there are fewer.
 const ROUTES: usize = 1_000;
 
@@ -56,14 +72,15 @@ struct Window {
 }
 
 impl AdaptiveLimit {
-    /// Begins with the most that it may be.
+    /// May become as large as `most`.
     pub fn new(most: usize) -> Self {
         let began = Instant::now();
         let gauge = gauge!("http_requests_limit");
-        gauge.set(most as f64);
+        let first = most.min(USUAL);
+        gauge.set(first as f64);
         Self {
             most,
-            now: AtomicUsize::new(most),
+            now: AtomicUsize::new(first),
             began,
             next: AtomicU64::new(0),
             window: Mutex::new(Window {
@@ -98,11 +115,15 @@ impl AdaptiveLimit {
                 .is_ok()
     }
 
-    /// Takes note of a request that ends now, and began when so many were in flight.
-    pub fn record(&self, route: &str, took: Duration, in_flight: usize, now: Instant) {
+    /// Takes note of a request that ends now, and began when so many were in
+    /// flight. `took` is none for one that found something behind too busy.
+    pub fn record(&self, route: &str, took: Option<Duration>, in_flight: usize, now: Instant) {
         let limit = self.get();
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        window.add(route, took.as_secs_f64(), in_flight, limit);
+        match took {
+            Some(took) => window.add(route, took.as_secs_f64(), in_flight, limit),
+            None => window.count(MOST, in_flight),
+        }
         if now < window.ends || window.samples < SAMPLES {
             return;
         }
@@ -123,28 +144,38 @@ impl Window {
             None if known < ROUTES => self.quiet.entry(route.to_owned()).or_insert(took),
             None => return,
         };
+        let slower = took / quiet.max(1e-6);
+        // What holds when there is much to do isn't what holds when there isn't.
+        let learned = match in_flight * 2 <= LEAST {
+            true => LEARNED,
+            false if limit <= LEAST => LEARNED_LATE,
+            false => 0.0,
+        };
+        *quiet += (took - *quiet) * learned;
+        self.count(slower, in_flight);
+    }
+
+    fn count(&mut self, slower: f64, in_flight: usize) {
         self.samples += 1;
-        self.sum += (took / quiet.max(1e-6)).min(MOST);
+        self.sum += slower.min(MOST);
         self.most_in_flight = self.most_in_flight.max(in_flight);
-        // What holds when there is much to do isn't what holds when there isn't;
-        // with the fewest in flight that there can be, it is.
-        if in_flight * 2 <= limit || limit <= LEAST {
-            *quiet += (took - *quiet) * LEARNED;
-        }
     }
 
     /// What the limit is from here on.
     fn close(&mut self, now: Instant, limit: usize) -> usize {
         let slower = self.sum / f64::from(self.samples);
-        let used = self.most_in_flight * 2 > limit;
+        let in_flight = self.most_in_flight;
         self.ends = now + WINDOW;
         (self.samples, self.sum, self.most_in_flight) = (0, 0.0, 0);
-        if !used {
-            return limit;
+        if slower > TOLERANCE {
+            let limit = limit.min(in_flight * SLACK) as f64;
+            let gradient = (TOLERANCE / slower).max(STEP_DOWN);
+            limit.mul_add(gradient, limit.sqrt() / 2.0) as usize
+        } else if in_flight * 2 > limit || limit < USUAL {
+            limit + (limit as f64).sqrt() as usize
+        } else {
+            limit
         }
-        let limit = limit as f64;
-        let gradient = (TOLERANCE / slower).clamp(0.5, 1.0);
-        limit.mul_add(gradient, limit.sqrt()) as usize
     }
 }
 
@@ -157,7 +188,7 @@ mod tests {
     use super::*;
 
     /// A server that works on `CAPACITY` requests at once; more of them wait.
-    const CAPACITY: usize = 50;
+    const CAPACITY: usize = 100;
     const WORK: Duration = Duration::from_millis(2);
 
     /// How long a request takes that finds so many there.
@@ -170,7 +201,7 @@ mod tests {
         let mut now = start;
         while now < start + time {
             let in_flight = wanted.min(limit.get());
-            limit.record("/", took(in_flight), in_flight, now);
+            limit.record("/", Some(took(in_flight)), in_flight, now);
             now += EVERY;
         }
         now
@@ -180,7 +211,7 @@ mod tests {
     fn an_overload_is_brought_down_to_what_can_be_done_and_back_up_afterwards() {
         let limit = AdaptiveLimit::new(2_000);
         let quiet = run(&limit, Instant::now(), Duration::from_secs(1), 30);
-        assert_eq!(limit.get(), 2_000, "there is room, and it isn't taken away");
+        assert_eq!(limit.get(), USUAL, "there is room, and it isn't taken away");
         let overload = run(&limit, quiet, Duration::from_secs(2), 2_000);
         let found = limit.get();
         // Everyone is busy, and who waits waits about as long as the work takes.
@@ -195,6 +226,19 @@ mod tests {
     }
 
     #[test]
+    fn what_finds_something_behind_too_busy_is_a_sign_however_soon_it_ends() {
+        let limit = AdaptiveLimit::new(2_000);
+        let mut now = run(&limit, Instant::now(), Duration::from_secs(1), 30);
+        for _ in 0..2_000 {
+            limit.record("/", None, limit.get(), now);
+            now += EVERY;
+        }
+        assert_eq!(limit.get(), LEAST);
+        run(&limit, now, Duration::from_secs(10), 30);
+        assert!(limit.get() >= USUAL, "as many as before may come again");
+    }
+
+    #[test]
     fn what_takes_longer_by_itself_is_no_overload() {
         let limit = AdaptiveLimit::new(100);
         let mut now = Instant::now();
@@ -202,7 +246,7 @@ mod tests {
             // Half of them are sign-ins, one in twenty a straggler.
             let (route, work) = if turn % 2 == 0 { ("/a", 1) } else { ("/b", 40) };
             let work = if turn % 20 == 7 { work * 50 } else { work };
-            limit.record(route, Duration::from_millis(work), 90, now);
+            limit.record(route, Some(Duration::from_millis(work)), 90, now);
             now += EVERY;
         }
         assert_eq!(limit.get(), 100);
@@ -215,7 +259,7 @@ mod tests {
         for work in [1, 10] {
             for _ in 0..20_000 {
                 let in_flight = limit.get();
-                limit.record("/", Duration::from_millis(work), in_flight, now);
+                limit.record("/", Some(Duration::from_millis(work)), in_flight, now);
                 now += EVERY;
             }
         }

@@ -142,7 +142,7 @@ where
         Poll::Ready(match self.project() {
             AdmissionProjection::Admitted { inner, permit } => {
                 let outcome = ready!(inner.poll(cx));
-                permit.answered();
+                permit.answered(outcome.as_ref().is_ok_and(too_busy));
                 outcome
             }
             AdmissionProjection::Refused => {
@@ -151,6 +151,12 @@ where
             }
         })
     }
+}
+
+/// Whether the request was let in, and then refused by what it needed.
+fn too_busy(response: &Response) -> bool {
+    let error = response.extensions().get::<ApiError>();
+    error.is_some_and(|error| error.code() == Code::Overloaded)
 }
 
 #[cfg(test)]
