@@ -212,6 +212,7 @@ async fn a_body_that_does_not_come_is_waited_for_so_long_and_no_longer() {
     let _ = stream.read_to_string(&mut answer).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("\"code\":\"request_timeout\""), "{answer}");
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
 }
 
 #[rstest]
