@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use reqwest::RequestBuilder;
@@ -127,6 +128,12 @@ impl Edge {
             }
         }
         Some(answer)
+    }
+
+    /// Sends a request, and leaves when nothing has come of it by then.
+    pub(crate) async fn leave(&self, request: RequestBuilder, after: Duration) {
+        // Whatever came of it is found out later, or not at all.
+        let _ = request.timeout(after).send().await;
     }
 
     /// Something that must not be.

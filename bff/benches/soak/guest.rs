@@ -129,7 +129,8 @@ impl Guest {
             62..70 => self.read("/v1/orders").await,
             70..75 => self.read("/v1/me").await,
             75..80 => self.read("/v1/transfers").await,
-            80..94 => self.pay().await,
+            80..92 => self.pay().await,
+            92..94 => self.change_in_a_hurry().await,
             94..97 => self.renew().await,
             97 => self.sign_in().await,
             98 => self.sign_out().await,
@@ -149,6 +150,15 @@ impl Guest {
     async fn pay(&mut self) {
         let bearer = self.bearer();
         self.payer.pay(&self.edge, &bearer, &mut self.random).await;
+    }
+
+    /// Leaves in the middle of a transaction, perhaps.
+    async fn change_in_a_hurry(&mut self) {
+        let request = self.edge.request(&Method::PATCH, "/v1/me");
+        let request = request.header("authorization", self.bearer());
+        let request = request.json(&json!({ "full_name": format!("Guest {}", self.who) }));
+        let patience = hurry(&mut self.random);
+        self.edge.leave(request, patience).await;
     }
 
     async fn home(&mut self, by_cookie: bool) {
@@ -279,4 +289,9 @@ impl Guest {
         let operation = (method, template);
         self.edge.ask(self.who, &operation, request, wanted).await
     }
+}
+
+/// How long someone waits who doesn't.
+pub(crate) fn hurry(random: &mut StdRng) -> Duration {
+    Duration::from_millis(random.random_range(1..100))
 }

@@ -44,6 +44,7 @@ mod session_list;
 mod sessions;
 mod shedding;
 mod sign_in;
+mod soak;
 mod step_up;
 mod stored;
 mod streams;
