@@ -18,6 +18,14 @@ docker_answers() {
 		timeout 10 docker info >/dev/null 2>&1
 }
 
+# Whether all that goes on running in docker-compose.yml does.
+docker_runs() {
+	local wanted running
+	wanted=$(docker compose config --services | grep -vxE 'keys|migrator|seeder' | sort) &&
+		running=$(docker compose ps --services --status running | sort) &&
+		[[ -z $(comm -23 <(echo "$wanted") <(echo "$running")) ]]
+}
+
 # Two `make up` at once would start everything twice.
 lock() {
 	exec 9>"$local/lock"

@@ -8,7 +8,7 @@ use std::{
 use metrics::gauge;
 use serde::{Deserialize, Serialize};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, PgPool, PgTransaction,
+    AssertSqlSafe, ConnectOptions as _, PgPool, PgTransaction, SqlSafeStr as _,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -107,14 +107,16 @@ pub async fn begin_with(
     pool: &PgPool,
     statement: AssertSqlSafe<String>,
 ) -> sqlx::Result<PgTransaction<'static>> {
-    let pool = pool.clone();
-    // A caller who leaves between the statement and its answer leaves a
+    // Who leaves while waiting for a connection leaves the line, too.
+    let connection = pool.acquire().await?;
+    // A caller who leaves between the statement and its answer would leave a
     // connection behind that sqlx takes for one without a transaction. Whoever
-    // got it next would work in a transaction that nobody commits.
-    #[expect(clippy::disallowed_methods, reason = "this goes on to its end")]
-    let begun = tokio::spawn(async move { pool.begin_with(statement).await });
-    // It ends by itself, within the time that a connection is waited for.
-    begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+    // got it next would work in a transaction that nobody commits. Hence this
+    // goes on to its end, and then is rolled back.
+    let begin = PgTransaction::begin(connection, Some(statement.into_sql_str()));
+    tokio::spawn(begin)
+        .await
+        .map_err(|_| sqlx::Error::WorkerCrashed)?
 }
 
 /// Shows in the metrics, until the process ends, how many connections of a pool

@@ -1,11 +1,11 @@
 //! Connections to Redis: one multiplexed connection for short commands and
-//! scripts, and a pool for what must own a connection.
+//! scripts, and a pool for what must own a connection: asking how the server is.
 
 use std::time::Duration;
 
-use deadpool_redis::{Pool, Runtime};
+use deadpool_redis::{Pool, PoolError, Runtime};
 use redis::{
-    Client, RedisError,
+    Client,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub struct RedisSettings {
     pub response_timeout_ms: Millis,
     /// How long connecting may take, in milliseconds.
     pub connect_timeout_ms: Millis,
-    /// Connections of the pool.
+    /// Connections of the pool, beside the one that everything goes over.
     pub pool_size: usize,
 }
 
@@ -35,7 +35,7 @@ impl Default for RedisSettings {
             prefix: "portico".into(),
             response_timeout_ms: Millis(250),
             connect_timeout_ms: Millis(500),
-            pool_size: 8,
+            pool_size: 2,
         }
     }
 }
@@ -92,24 +92,19 @@ impl Redis {
         self.hot.clone()
     }
 
-    /// A pool of connections, for what must own one: blocking commands,
-    /// subscriptions, administration.
-    #[must_use]
-    pub fn pool(&self) -> &Pool {
-        &self.pool
-    }
-
     /// `{prefix}:{name}`
     #[must_use]
     pub fn key(&self, name: &str) -> String {
         format!("{}:{name}", self.prefix)
     }
 
-    /// Whether the server answers.
+    /// Whether the server answers over a connection of the pool: what waits on the
+    /// multiplexed one doesn't count, nor what it believes about the server.
     ///
     /// # Errors
     /// When it doesn't, in time.
-    pub async fn ping(&self) -> Result<(), RedisError> {
-        redis::cmd("PING").query_async(&mut self.hot()).await
+    pub async fn ping(&self) -> Result<(), PoolError> {
+        let mut connection = self.pool.get().await?;
+        Ok(redis::cmd("PING").query_async(&mut connection).await?)
     }
 }

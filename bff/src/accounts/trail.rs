@@ -37,6 +37,16 @@ pub struct AuditLine {
     pub detail: Value,
 }
 
+impl AuditLine {
+    /// Leaves out what a line about this user tells of whoever else did it.
+    pub fn hide_others(&mut self, user_id: Uuid) {
+        if self.actor_id.is_some_and(|actor| actor != user_id) {
+            (self.actor_id, self.session_id) = (None, None);
+            (self.ip, self.user_agent) = (None, None);
+        }
+    }
+}
+
 /// Which lines are wanted; what is missing doesn't narrow.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {

@@ -180,7 +180,10 @@ impl Export {
                     user_id: Some(user),
                     ..AuditFilter::default()
                 };
-                let rows = trail::list(pool, &filter, after, PAGE).await?;
+                let mut rows = trail::list(pool, &filter, after, PAGE).await?;
+                for line in &mut rows {
+                    line.hide_others(user);
+                }
                 let next = full(&rows).map(|last| Place::Audit(Some(last.id)));
                 let is_last = next.is_none();
                 let (mut bytes, next) = list("audit", after.is_none(), &rows, next, None)?;

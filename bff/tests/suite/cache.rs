@@ -252,3 +252,24 @@ async fn what_is_local_never_reaches_redis() {
         (&b"1"[..], &b"2"[..])
     );
 }
+
+#[tokio::test]
+async fn memory_is_bounded_in_bytes() {
+    let settings = CacheSettings {
+        memory_bytes: 100_000,
+        ..CacheSettings::default()
+    };
+    let cache = Cache::new(&settings, None, &Guards::new(Arc::new(ManualClock::new())));
+    let keys: Vec<_> = (0..200)
+        .map(|n| Key::new("value", Scope::Public).detail(n.to_string()))
+        .collect();
+    for key in &keys {
+        let fetch = |_| async { Ok(vec![b' '; 5_000].into()) }.boxed();
+        let deadline = Deadline::within(Duration::from_secs(10));
+        cache.get(key, TTL, deadline, fetch).await.unwrap();
+    }
+    crate::helpers::eventually("room is made", async || {
+        keys.iter().filter(|key| cache.peek(key).is_some()).count() <= 20
+    })
+    .await;
+}

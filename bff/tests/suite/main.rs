@@ -6,7 +6,6 @@ mod administration;
 mod bad_input;
 mod bad_values;
 mod cache;
-mod cache_bounds;
 mod code_sends;
 mod codes;
 mod connections;

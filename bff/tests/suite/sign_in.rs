@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use http::{Method, StatusCode};
+use serde_json::json;
 
 use crate::helpers::{Answer, PASSWORD, TestApp};
 
@@ -41,7 +42,7 @@ async fn an_html_form_signs_in_as_well() {
 
 #[tokio::test]
 async fn every_wrong_sign_in_is_answered_alike() {
-    let app = TestApp::start().await;
+    let app = TestApp::standing_still(|_| ()).await;
     app.user("ann@example.com").await;
     app.user("blocked@example.com").await;
     let mut db = app.superuser().await;
@@ -60,6 +61,16 @@ async fn every_wrong_sign_in_is_answered_alike() {
     assert_eq!(attempt("nobody", PASSWORD).await, wrong);
     assert_eq!(attempt("+14155552671", PASSWORD).await, wrong);
     assert_eq!(attempt("blocked@example.com", PASSWORD).await, wrong);
+    // One that has to wait, and one whose owner is gone.
+    for _ in 0..5 {
+        attempt("ann@example.com", "not the password").await;
+    }
+    assert_eq!(attempt("ann@example.com", PASSWORD).await, wrong);
+    let gone = app.signed_in("gone@example.com").await.access;
+    app.post("/v1/me/deactivate", Some(&gone), &json!({}))
+        .await
+        .expect(StatusCode::NO_CONTENT);
+    assert_eq!(attempt("gone@example.com", "not the password").await, wrong);
 }
 
 #[tokio::test]

@@ -58,8 +58,11 @@ impl Pool {
                 let _ = tell.send(work(memory));
             }
         });
-        self.work.send(work).map_err(|_| Busy)?;
-        told.await.map_err(|_| Busy)
+        self.work
+            .send(work)
+            .expect("the threads end with the last pool");
+        // As if it had panicked here.
+        Ok(told.await.expect("only a panic leaves it untold"))
     }
 }
 
@@ -75,9 +78,9 @@ fn run(waiting: &Receiver<Work>) {
 /// The memory that Argon2 works in, kept from hash to hash: the kernel would
 /// clear every page of a fresh one, which takes a fifth of the time of a hash.
 ///
-/// It isn't cleared between hashes: since each pass after the first mixes
-/// everything before into every block, what stays there tests a guess no faster
-/// than the stored hash does.
+/// It isn't cleared after a hash of two passes or more: since each after the first
+/// mixes everything before into every block, what stays there tests a guess no
+/// faster than the stored hash does.
 #[derive(Default)]
 pub(super) struct Memory(Vec<Block>);
 

@@ -15,7 +15,7 @@ use platform::{config::Millis, testing::Proxy};
 use serde_json::Value;
 
 use crate::{
-    helpers::{Answer, TestApp},
+    helpers::{Answer, TestApp, eventually},
     money::Bank,
     orders_stub::OrdersStub,
 };
@@ -74,6 +74,14 @@ impl Edge {
         let (answer, took) = timed(self.app().get("/v1/screens/home", Some(token))).await;
         assert!(took < BOUND, "{took:?}");
         answer
+    }
+
+    /// Has all of somebody's home screen kept.
+    async fn keep(&self, token: &str) {
+        eventually("all of it is there", async || {
+            self.home(token).await.json()["complete"] == true
+        })
+        .await;
     }
 
     /// The reports on the parts of a home screen that has to be there.

@@ -72,7 +72,7 @@ async fn nothing_from_postgres_is_stale_screens_or_503_in_time_and_heals() {
     .await;
     let known = edge.app().signed_in("ann@example.com").await.access;
     let unknown = edge.app().signed_in("bob@example.com").await.access;
-    edge.parts(&known).await;
+    edge.keep(&known).await;
     edge.postgres.set(Fault::BlackHole);
     edge.app().advance(chrono::TimeDelta::seconds(25));
     let parts = edge.parts(&known).await;
@@ -137,10 +137,10 @@ async fn connections_that_are_cut_while_they_are_used_fail_no_read() {
 
 #[tokio::test]
 async fn a_table_that_is_locked_costs_the_part_that_reads_it_alone() {
-    let edge = Edge::start().await;
+    let edge = Edge::with(patient).await;
     let known = edge.app().signed_in("ann@example.com").await.access;
     let unknown = edge.app().signed_in("bob@example.com").await.access;
-    edge.parts(&known).await;
+    edge.keep(&known).await;
     let lock = edge.app().lock_table("accounts").await;
     let (parts, took) = timed(edge.parts(&unknown)).await;
     assert_eq!(parts["accounts"]["code"], "deadline_exceeded", "{parts}");

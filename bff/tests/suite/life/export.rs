@@ -28,6 +28,15 @@ async fn a_copy_holds_everything_of_ones_own_and_nothing_of_others() {
         .await
         .unwrap();
 
+    let by_staff = "INSERT INTO audit_log (id, at, event, user_id, actor_id, session_id, ip, user_agent)
+                    VALUES (gen_random_uuid(), now(), 'user.blocked', $1, $2, $2, '203.0.113.9', 'Staff/1')";
+    sqlx::query(by_staff)
+        .bind(ann.id)
+        .bind(bob.id)
+        .execute(&mut house.app.superuser().await)
+        .await
+        .unwrap();
+
     let token = Some(ann.tokens.access.as_str());
     let answer = house.app.get("/v1/me/export", token).await;
     let answer = answer.expect(StatusCode::OK);
@@ -36,7 +45,7 @@ async fn a_copy_holds_everything_of_ones_own_and_nothing_of_others() {
     for foreign in [bob.id, his, orders[1]] {
         assert!(!text.contains(&foreign.to_string()), "{foreign}");
     }
-    for secret in ["$argon2id", "k4.secret"] {
+    for secret in ["$argon2id", "k4.secret", "203.0.113.9", "Staff/1"] {
         assert!(!text.contains(secret), "{secret}");
     }
     let copy = answer.json();
@@ -62,7 +71,9 @@ async fn a_copy_holds_everything_of_ones_own_and_nothing_of_others() {
     assert_eq!(bought[0]["lines"][0]["title"], "The Tin Drum");
     let trail = list("audit");
     assert!(trail.len() > 205, "{}", trail.len());
-    assert!(trail.iter().any(|line| line["event"] == "user.exported"));
+    for event in ["user.exported", "user.blocked"] {
+        assert!(trail.iter().any(|line| line["event"] == event), "{event}");
+    }
 }
 
 #[tokio::test]

@@ -256,3 +256,18 @@ async fn a_start_that_makes_no_sense_is_refused(#[case] query: &str, #[case] poi
         .expect(StatusCode::BAD_REQUEST);
     assert_eq!(answer.pointers(), [pointer]);
 }
+
+#[tokio::test]
+async fn no_more_is_asked_for_than_who_someone_is_and_their_address() {
+    let stage = Stage::start().await;
+    for (provider, scopes) in [
+        ("google", "openid email profile"),
+        ("facebook", "email public_profile"),
+        ("vk", "vkid.personal_info email"),
+        ("yandex", "login:info login:email"),
+    ] {
+        let page = stage.begin(provider, "token").await.page;
+        let asked = page.query_pairs().find(|(name, _)| name == "scope");
+        assert_eq!(asked.unwrap().1, scopes, "{provider}");
+    }
+}

@@ -1,0 +1,1 @@
+DROP FUNCTION audit_log_forget_nobody(timestamptz);
