@@ -1,1 +1,0 @@
-DROP FUNCTION audit_log_forget_nobody(timestamptz);
