@@ -12,8 +12,8 @@ use tokio::sync::{Semaphore, oneshot};
 use super::Busy;
 
 /// Threads that hash, and so many hashes that may wait for one. A thread takes the
-/// next as soon as it is done: through the runtime's own threads for blocking work
-/// it would first have to wake somebody up, and a core would stand still meanwhile.
+/// next as soon as it is done, nobody has to be woken up for that, and each has
+/// memory of its own.
 /// Cloning shares them; they end with the last clone.
 #[derive(Clone)]
 pub(super) struct Pool {
