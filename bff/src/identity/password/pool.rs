@@ -13,8 +13,7 @@ use super::Busy;
 
 /// Threads that hash, and so many hashes that may wait for one. A thread takes the
 /// next as soon as it is done, nobody has to be woken up for that, and each has
-/// memory of its own.
-/// Cloning shares them; they end with the last clone.
+/// memory of its own. Cloning shares them; they end with the last clone.
 #[derive(Clone)]
 pub(super) struct Pool {
     work: Sender<Work>,

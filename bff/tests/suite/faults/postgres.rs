@@ -20,14 +20,20 @@ fn late(ms: u64) -> Fault {
     }
 }
 
-#[tokio::test]
-async fn a_late_postgres_costs_time_and_nothing_else_within_the_budget() {
+/// An edge that has connections already, and someone who is signed in.
+async fn connected() -> (Edge, String) {
     let edge = Edge::with(patient).await;
     let token = edge.app().signed_in("ann@example.com").await.access;
     edge.app()
         .get("/v1/accounts", Some(&token))
         .await
         .expect(StatusCode::OK);
+    (edge, token)
+}
+
+#[tokio::test]
+async fn a_late_postgres_costs_time_and_nothing_else_within_the_budget() {
+    let (edge, token) = connected().await;
     edge.postgres.set(late(60));
     let (home, took) = timed(edge.home(&token)).await;
     assert!(took >= MS(60), "{took:?}");
@@ -160,12 +166,7 @@ async fn a_table_that_is_locked_costs_the_part_that_reads_it_alone() {
 
 #[tokio::test]
 async fn a_narrow_way_to_postgres_is_slow_and_whole() {
-    let edge = Edge::with(patient).await;
-    let token = edge.app().signed_in("ann@example.com").await.access;
-    edge.app()
-        .get("/v1/accounts", Some(&token))
-        .await
-        .expect(StatusCode::OK);
+    let (edge, token) = connected().await;
     edge.postgres.set(Fault::Bandwidth(20_000));
     let home = edge.home(&token).await;
     assert_eq!(home.expect(StatusCode::OK).json()["complete"], true);
