@@ -2,7 +2,7 @@
 
 mod from_settings;
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -18,7 +18,10 @@ use crate::{
     cache::{Cache, Invalidate},
     config::{EnvironmentKind, Settings},
     edge::{layers, router},
-    events::{invalidation, live::Live},
+    events::{
+        invalidation::{self, Changes},
+        live::Live,
+    },
     handlers::cursor::Cursors,
     identity::{
         administration::Administration, code::Codes, identifier::Region, keys::KeyRing, life::Life,
@@ -172,9 +175,10 @@ impl AppState {
         );
         lifetime.spawn(measure("write", accounts.clone(), lifetime.clone()));
         sources.accounts.measure(&lifetime);
+        let changes = Changes::new(&nats);
         lifetime.spawn(invalidation::keep_in_step(
             cache.clone(),
-            nats.clone(),
+            changes.clone(),
             lifetime.clone(),
         ));
         let live = Live::new(&settings.streams);
@@ -198,6 +202,7 @@ impl AppState {
 
         let limiter = Limiter::new(&settings.limits, redis.clone(), &guards);
         let readiness = readiness(&accounts, &sources.orders, &redis, &nats)
+            .optional("events", move || ready(changes.check()))
             .circuits(move || guards.circuits());
         let hsts = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         Ok(Self(Arc::new(App {

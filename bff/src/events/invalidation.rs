@@ -30,8 +30,48 @@ const MOST: usize = 1_000;
 /// Changes of which Redis is told at once.
 const AT_ONCE: usize = 16;
 
+/// What both stores tell of changes. Clones share what they know.
+#[derive(Debug, Clone)]
+pub struct Changes([Feed; 2]);
+
+impl Changes {
+    /// Those of the stores behind these streams.
+    #[must_use]
+    pub fn new(nats: &Nats) -> Self {
+        Self([Stream::Accounts, Stream::Orders].map(|stream| Feed::new(nats.clone(), stream)))
+    }
+
+    /// That they are followed.
+    ///
+    /// # Errors
+    /// When they aren't: what is cached may be old for as long as it is kept.
+    pub fn check(&self) -> Result<(), String> {
+        match self.0.iter().all(Feed::is_following) {
+            true => Ok(()),
+            false => Err("what changes isn't heard of".into()),
+        }
+    }
+
+    /// Calls `drop` for each change until the process ends. It must be quick, and
+    /// whatever was read before the call and is stored after it must not count.
+    ///
+    /// [`Invalidate::Everything`] comes first, after each lost connection, and for
+    /// an event that this version doesn't know.
+    pub async fn follow(&self, lifetime: &Lifetime, drop: impl Fn(Invalidate) + Send + Sync) {
+        let tell = |signal| match signal {
+            Signal::Reset { .. } => drop(Invalidate::Everything),
+            // Whatever is cached of whoever is new was read after that: nobody could be
+            // signed in as them before.
+            Signal::Event(delivery) if delivery.event_type == UserRegistered::SUBJECT => {}
+            Signal::Event(delivery) => scopes(&delivery).into_iter().for_each(&drop),
+        };
+        let [accounts, orders] = &self.0;
+        tokio::join!(accounts.run(lifetime, tell), orders.run(lifetime, tell));
+    }
+}
+
 /// Keeps a cache in step with both stores until the process ends.
-pub async fn keep_in_step(cache: Cache, nats: Nats, lifetime: Lifetime) {
+pub async fn keep_in_step(cache: Cache, changes: Changes, lifetime: Lifetime) {
     let (waiting, arrived) = (Mutex::new(HashSet::new()), Notify::new());
     let lock = || waiting.lock().unwrap_or_else(PoisonError::into_inner);
     let note = |what| {
@@ -53,28 +93,9 @@ pub async fn keep_in_step(cache: Cache, nats: Nats, lifetime: Lifetime) {
         }
     };
     tokio::select! {
-        () = follow(nats, &lifetime, note) => {}
+        () = changes.follow(&lifetime, note) => {}
         () = drop_each => {}
     }
-}
-
-/// Calls `drop` for each change in either store until the process ends. It must
-/// be quick, and whatever was read before the call and is stored after it must
-/// not count.
-///
-/// [`Invalidate::Everything`] comes first, after each lost connection, and for
-/// an event that this version doesn't know.
-pub async fn follow(nats: Nats, lifetime: &Lifetime, drop: impl Fn(Invalidate) + Send + Sync) {
-    let tell = |signal| match signal {
-        Signal::Reset { .. } => drop(Invalidate::Everything),
-        // Whatever is cached of whoever is new was read after that: nobody could be
-        // signed in as them before.
-        Signal::Event(delivery) if delivery.event_type == UserRegistered::SUBJECT => {}
-        Signal::Event(delivery) => scopes(&delivery).into_iter().for_each(&drop),
-    };
-    let accounts = Feed::new(nats.clone(), Stream::Accounts);
-    let orders = Feed::new(nats, Stream::Orders);
-    tokio::join!(accounts.run(lifetime, tell), orders.run(lifetime, tell));
 }
 
 /// The users whom an event is about.

@@ -7,19 +7,24 @@ mod people;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use axum::{
+    body::{Body, to_bytes},
+    http::{Method, Request, StatusCode},
+};
 use bff::{app::AppState, config::Settings, edge, identity::keys::KeyFile, limits::LimitSettings};
 use chrono::TimeDelta;
-use http::{Method, StatusCode};
 use platform::{
     clock::{Clock as _, SystemClock},
     config::{List, ServerUrl},
-    ops::Readiness,
+    ops::{self, Readiness},
     shutdown::Lifetime,
+    telemetry::metrics_handle,
     testing::{Database, ManualClock, nats_url, redis_url, unique_name},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tower::ServiceExt as _;
 
 pub use answer::{Answer, Tokens};
 pub use document::Operation;
@@ -194,6 +199,27 @@ impl TestApp {
         let locked = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut locker);
         locked.await.expect("the lock");
         locker
+    }
+
+    /// What `/readyz` says, from an operations listener of its own.
+    pub async fn readyz(&self) -> Value {
+        let (readiness, lifetime) = (self.readiness.clone(), self.lifetime.clone());
+        let request = Request::get("/readyz").body(Body::empty());
+        let answer = ops::router(readiness, metrics_handle(), lifetime)
+            .oneshot(request.expect("a request"))
+            .await
+            .expect("a router answers");
+        assert_eq!(answer.status(), StatusCode::OK, "traffic goes on");
+        let body = to_bytes(answer.into_body(), usize::MAX);
+        serde_json::from_slice(&body.await.expect("a body")).expect("JSON")
+    }
+
+    /// Waits until changes are heard of: that begins with dropping all that is kept.
+    pub async fn hears_of_changes(&self) {
+        eventually("changes are heard of", async || {
+            self.readyz().await["dependencies"]["events"]["status"] == "up"
+        })
+        .await;
     }
 
     /// Moves the clock.

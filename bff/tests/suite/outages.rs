@@ -8,8 +8,7 @@ use std::{
 
 use futures::future::join_all;
 use http::{Method, StatusCode};
-use platform::{ops, telemetry::metrics_handle, testing::Server};
-use serde_json::Value;
+use platform::testing::Server;
 
 use crate::{
     helpers::{Answer, TestApp, accounts_database_on, eventually},
@@ -201,18 +200,7 @@ async fn operators_see_which_circuits_are_open() {
     let mut orders = OrdersStub::start();
     let app = TestApp::with(|settings| settings.orders.url = orders.url()).await;
     let token = app.signed_in("ann@example.com").await.access;
-    let router = ops::router(
-        app.readiness.clone(),
-        metrics_handle(),
-        app.lifetime.clone(),
-    );
-    let operations = ops::listen("127.0.0.1:0".parse().unwrap(), router);
-    let url = format!("http://{}/readyz", operations.await.unwrap());
-    let circuits = async || {
-        let answer = app.client.get(&url).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK, "traffic goes on");
-        answer.json::<Value>().await.unwrap()["circuits"].clone()
-    };
+    let circuits = async || app.readyz().await["circuits"].clone();
     let ask = async || app.get("/v1/orders", Some(&token)).await.status;
 
     assert_eq!(ask().await, StatusCode::OK);

@@ -1,4 +1,10 @@
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use futures::StreamExt as _;
@@ -41,6 +47,7 @@ pub struct Feed {
     filter: &'static str,
     /// How many events of the past may be caught up with.
     past: u64,
+    following: Arc<AtomicBool>,
 }
 
 impl Feed {
@@ -58,6 +65,7 @@ impl Feed {
             stream,
             filter,
             past: 0,
+            following: Arc::default(),
         }
     }
 
@@ -70,6 +78,13 @@ impl Feed {
         self
     }
 
+    /// Whether what happens now is told, as far as is known here: a lost connection
+    /// shows itself after two missed heartbeats.
+    #[must_use]
+    pub fn is_following(&self) -> bool {
+        self.following.load(Relaxed)
+    }
+
     /// Calls `handler` until the process ends. It must be quick: it holds up
     /// the next event.
     pub async fn run<H>(&self, lifetime: &Lifetime, handler: H)
@@ -80,7 +95,9 @@ impl Feed {
         let state = Mutex::new((handler, None));
         keep_going(name, lifetime, || async {
             let (handler, place) = &mut *state.lock().await;
-            self.follow_while_up(lifetime, handler, place).await
+            let outcome = self.follow_while_up(lifetime, handler, place).await;
+            self.following.store(false, Relaxed);
+            outcome
         })
         .await;
     }
@@ -107,6 +124,7 @@ impl Feed {
             handler(Signal::Reset { after, latest });
             *place = Some(after);
         }
+        self.following.store(true, Relaxed);
         let mut seen = 0;
         loop {
             let message = tokio::select! {

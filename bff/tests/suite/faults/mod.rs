@@ -58,6 +58,7 @@ impl Edge {
         })
         .await;
         let (postgres, redis) = proxies.unwrap();
+        app.hears_of_changes().await;
         Self {
             bank: Bank::of(app).await,
             _orders: orders,
