@@ -26,12 +26,12 @@ use crate::{
     identity::{
         administration::Administration, code::Codes, identifier::Region, keys::KeyRing, life::Life,
         notices::Notices, oauth::OAuth, password::Hasher, session::Sessions, sign_in::SignIn,
-        token::Tokens,
+        store, token::Tokens,
     },
     limits::Limiter,
     notify::Sealer,
     screens::{Screens, Sources},
-    upstream::{Accounts, Guards, Orders, RecentWrites},
+    upstream::{Accounts, Guards, Orders, Primary, RecentWrites},
 };
 
 pub(crate) use from_settings::{http_client, key_file, master_key};
@@ -49,7 +49,7 @@ pub struct App {
     /// When the process ends.
     pub lifetime: Lifetime,
     /// The accounts store.
-    pub accounts: PgPool,
+    pub accounts: Primary,
     /// What lists and pages read from.
     pub sources: Sources,
     /// What is kept of it.
@@ -113,13 +113,14 @@ impl AppState {
         let master = master_key(&settings)?;
         let keys = KeyRing::new(&key_file(&settings, clock.now())?)?;
         let tokens = Tokens::new(keys, clock.clone(), settings.tokens.lifetime_s.delta());
-        let accounts = settings.postgres.pool("bff")?;
+        let guards = Guards::new(clock.clone());
+        let accounts = Primary::new(&settings.postgres, "bff", &guards)?;
         let redis = Redis::new(&settings.redis)?;
         let nats = Nats::connect(&settings.nats, "bff").await?;
-        let guards = Guards::new(clock.clone());
 
+        let store = store::guarded(redis.clone(), &guards);
         let sessions = Sessions::new(
-            redis.clone(),
+            store.clone(),
             nats.clone(),
             clock.clone(),
             settings.sessions.clone(),
@@ -128,7 +129,7 @@ impl AppState {
         );
         let sealer = Sealer::new(master.derive("messages"));
         let codes = Codes::new(
-            redis.clone(),
+            store.clone(),
             accounts.clone(),
             sealer.clone(),
             clock.clone(),
@@ -138,7 +139,7 @@ impl AppState {
         let notices = Notices::new(sealer, clock.clone());
         let sign_in = SignIn {
             pool: accounts.clone(),
-            redis: redis.clone(),
+            redis: store.clone(),
             clock: clock.clone(),
             hasher: Hasher::new(&settings.passwords)?,
             codes,
@@ -173,7 +174,7 @@ impl AppState {
             cache.clone(),
             clock.clone(),
         );
-        lifetime.spawn(measure("write", accounts.clone(), lifetime.clone()));
+        lifetime.spawn(measure("write", accounts.pool().clone(), lifetime.clone()));
         sources.accounts.measure(&lifetime);
         let changes = Changes::new(&nats);
         lifetime.spawn(invalidation::keep_in_step(
@@ -188,7 +189,7 @@ impl AppState {
             lifetime.clone(),
         ));
         let follow = sessions.revocations().clone().follow(
-            redis.clone(),
+            store,
             nats.clone(),
             clock.clone(),
             lifetime.clone(),
@@ -201,7 +202,7 @@ impl AppState {
         );
 
         let limiter = Limiter::new(&settings.limits, redis.clone(), &guards);
-        let readiness = readiness(&accounts, &sources.orders, &redis, &nats)
+        let readiness = readiness(accounts.pool(), &sources.orders, &redis, &nats)
             .optional("events", move || ready(changes.check()))
             .circuits(move || guards.circuits());
         let hsts = HeaderValue::from_static("max-age=31536000; includeSubDomains");

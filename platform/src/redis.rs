@@ -46,6 +46,7 @@ pub struct Redis {
     hot: ConnectionManager,
     pool: Pool,
     prefix: String,
+    response_timeout: Duration,
 }
 
 impl std::fmt::Debug for Redis {
@@ -82,6 +83,7 @@ impl Redis {
             hot,
             pool,
             prefix: settings.prefix.clone(),
+            response_timeout: settings.response_timeout_ms.duration(),
         })
     }
 
@@ -90,6 +92,12 @@ impl Redis {
     #[must_use]
     pub fn hot(&self) -> ConnectionManager {
         self.hot.clone()
+    }
+
+    /// How long a command may take.
+    #[must_use]
+    pub const fn response_timeout(&self) -> Duration {
+        self.response_timeout
     }
 
     /// `{prefix}:{name}`

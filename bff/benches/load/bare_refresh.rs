@@ -1,5 +1,5 @@
-//! A bare refresh: the same call to Redis and the same signature as the edge's,
-//! and nothing around them.
+//! A bare refresh: the same call to Redis, guard and all, and the same signature
+//! as the edge's, and nothing around them.
 
 use axum::{Json, extract::State};
 use http::StatusCode;

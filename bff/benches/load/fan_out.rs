@@ -23,10 +23,11 @@ use bff::{
         keys::{KeyFile, KeyRing, MasterKey},
         session::Sessions,
         settings::SessionSettings,
+        store,
         token::Tokens,
     },
     upstream::{
-        AccountsSettings,
+        AccountsSettings, Guards,
         view::{Item, Order},
     },
 };
@@ -126,7 +127,7 @@ pub(crate) async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     };
     let clients = Clients {
         sessions: Sessions::new(
-            Redis::new(&redis)?,
+            store::guarded(Redis::new(&redis)?, &Guards::new(clock.clone())),
             Nats::connect(&nats, "bare").await?,
             clock,
             SessionSettings::default(),

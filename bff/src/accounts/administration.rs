@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ use super::{
     users::{instant, optional_instant},
 };
 use crate::identity::{Role, identifier::Identifier};
+use crate::upstream::Primary;
 
 /// A user, as administrators see them.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -108,7 +109,7 @@ pub struct UserFilter {
 /// # Errors
 /// When the store doesn't answer.
 pub async fn list(
-    pool: &PgPool,
+    pool: &Primary,
     filter: &UserFilter,
     after: Option<Uuid>,
     limit: i64,

@@ -4,10 +4,11 @@ mod money;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{PgExecutor, PgPool};
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::users::{self, User, instant, optional_instant};
+use crate::upstream::Primary;
 
 pub use money::{ExportedAccount, ExportedEntry, ExportedHold, accounts, entries, holds};
 
@@ -75,7 +76,7 @@ pub struct ExportedAct {
 ///
 /// # Errors
 /// When the store doesn't answer.
-pub async fn user(pool: &PgPool, id: Uuid) -> sqlx::Result<Option<ExportedUser>> {
+pub async fn user(pool: &Primary, id: Uuid) -> sqlx::Result<Option<ExportedUser>> {
     let Some(user) = users::find(pool, id).await? else {
         return Ok(None);
     };

@@ -16,12 +16,13 @@ pub mod users;
 
 pub use persist::persist;
 
-use platform::postgres;
-use sqlx::{AssertSqlSafe, PgPool, PgTransaction};
+use sqlx::PgTransaction;
+
+use crate::upstream::Primary;
 
 /// Begins a read whose plans are made for the values at hand: where each filter
 /// has an index of its own, no plan is good for all.
-async fn planned_anew(pool: &PgPool) -> sqlx::Result<PgTransaction<'static>> {
+async fn planned_anew(pool: &Primary) -> sqlx::Result<PgTransaction<'static>> {
     let statement = "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan";
-    postgres::begin_with(pool, AssertSqlSafe(statement.to_owned())).await
+    pool.begin_with(statement).await
 }

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::PgPool;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::users::instant;
+use crate::upstream::Primary;
 
 /// One line of the trail, as it is read.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -68,7 +68,7 @@ pub struct AuditFilter {
 /// # Errors
 /// When the store doesn't answer.
 pub async fn list(
-    pool: &PgPool,
+    pool: &Primary,
     filter: &AuditFilter,
     after: Option<Uuid>,
     limit: i64,

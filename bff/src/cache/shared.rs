@@ -15,14 +15,14 @@ use std::{
 };
 
 use platform::{clock::SharedClock, redis::Redis};
-use redis::{Cmd, FromRedisValue, cmd};
+use redis::{Cmd, FromRedisValue, RedisResult, cmd};
 
 use super::{
     CacheSettings,
     entry::{Entry, LONGEST, Marks, millis},
     key::{Key, Tag},
 };
-use crate::upstream::{CallError, Deadline, GuardedRedis, Guards};
+use crate::upstream::{Deadline, GuardedRedis, Guards};
 
 /// Replicas' clocks may be apart by so much, in milliseconds.
 const SKEW_MS: i64 = 1_000;
@@ -132,11 +132,7 @@ impl SharedTier {
         });
     }
 
-    async fn run<T: FromRedisValue>(
-        &self,
-        deadline: Deadline,
-        command: &Cmd,
-    ) -> Result<T, CallError> {
+    async fn run<T: FromRedisValue>(&self, deadline: Deadline, command: &Cmd) -> RedisResult<T> {
         let outcome = self.redis.run(deadline, command).await;
         outcome.inspect_err(|error| tracing::debug!(%error, "the shared cache didn't answer"))
     }

@@ -20,7 +20,9 @@ use crate::{
     config::{EnvironmentKind, Settings},
     edge,
     events::{ledger::Ledger, worker::Worker},
+    identity::store,
     notify::{Mailer, Notifier, Sealer, SmsSender},
+    upstream::Guards,
 };
 
 /// How long background tasks have to end after the last request.
@@ -65,7 +67,7 @@ pub(super) async fn work(settings: Settings, clock: SharedClock) -> anyhow::Resu
     lifetime.spawn(telemetry::upkeep(metrics.clone(), lifetime.clone()));
 
     let worker = worker(&settings, clock).await?;
-    let readiness = stores(&worker.pool, &worker.redis, &worker.nats);
+    let readiness = stores(&worker.pool, worker.redis.unguarded(), &worker.nats);
     let router = ops::router(readiness, metrics, lifetime.clone());
     ops::listen(settings.worker.listen, router).await?;
     let (pool, life) = (worker.pool.clone(), lifetime.clone());
@@ -99,7 +101,7 @@ pub async fn worker(settings: &Settings, clock: SharedClock) -> anyhow::Result<W
     let ledger = ledger(settings, pool.clone(), clock.clone())?;
     Ok(Worker {
         pool,
-        redis: Redis::new(&settings.redis)?,
+        redis: store::guarded(Redis::new(&settings.redis)?, &Guards::new(clock.clone())),
         nats,
         clock,
         notifier,

@@ -3,7 +3,6 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use platform::{clock::SharedClock, nats::Nats, redis::Redis};
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::check::print;
@@ -20,8 +19,10 @@ use crate::{
         identifier::Identifier,
         keys::{KeyFile, KeyRing},
         session::Sessions,
+        store,
         token::Tokens,
     },
+    upstream::{Guards, Primary},
 };
 
 /// How long what is told to the replicas may take to leave.
@@ -54,12 +55,13 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     // Another command of this process may have installed it.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let pool = settings.postgres.pool("bff-users")?;
+    let guards = Guards::new(clock.clone());
+    let pool = Primary::new(&settings.postgres, "bff-users", &guards)?;
     let nats = Nats::connect(&settings.nats, "bff-users").await?;
     // Sessions are ended here, and no token is signed: without any key.
     let keys = KeyRing::new(&KeyFile::default())?;
     let sessions = Sessions::new(
-        Redis::new(&settings.redis)?,
+        store::guarded(Redis::new(&settings.redis)?, &guards),
         nats.clone(),
         clock.clone(),
         settings.sessions.clone(),
@@ -99,7 +101,7 @@ fn parsed(identifier: &str, settings: &Settings) -> anyhow::Result<Identifier> {
 }
 
 /// The one deleted user who had this.
-async fn deleted(pool: &PgPool, identifier: &Identifier) -> anyhow::Result<Uuid> {
+async fn deleted(pool: &Primary, identifier: &Identifier) -> anyhow::Result<Uuid> {
     match administration::deleted(pool, identifier).await?[..] {
         [user] => Ok(user),
         [] => bail!("nobody who had this is deleted and not erased yet"),

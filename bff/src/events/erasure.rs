@@ -1,7 +1,7 @@
 //! Deleting the users who didn't come back in time, and erasing those whose
 //! retention time is over.
 
-use platform::{clock::SharedClock, outbox, postgres, redis::Redis};
+use platform::{clock::SharedClock, outbox, postgres};
 use proto::events::{UserDeletionRequested, UserErased};
 use serde_json::json;
 use sqlx::PgPool;
@@ -13,6 +13,7 @@ use crate::{
         erasure, life, money,
     },
     identity::{Error, store::devices},
+    upstream::GuardedRedis,
 };
 
 /// Deletes one who was deactivated and whose time to come back is over. They
@@ -50,7 +51,11 @@ pub async fn delete_lapsed(pool: &PgPool, clock: &SharedClock) -> sqlx::Result<b
 ///
 /// # Errors
 /// When a store doesn't answer.
-pub async fn erase_one(pool: &PgPool, redis: &Redis, clock: &SharedClock) -> Result<bool, Error> {
+pub async fn erase_one(
+    pool: &PgPool,
+    redis: &GuardedRedis,
+    clock: &SharedClock,
+) -> Result<bool, Error> {
     let now = clock.now();
     let mut transaction = postgres::begin(pool).await?;
     let Some(due) = erasure::next(&mut transaction, now).await? else {

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use platform::{
-    clock::SharedClock, inbox, nats::Nats, outbox::Relay, redis::Redis, retry::keep_going,
-    shutdown::Lifetime,
+    clock::SharedClock, inbox, nats::Nats, outbox::Relay, retry::keep_going, shutdown::Lifetime,
 };
 use sqlx::PgPool;
 
@@ -14,6 +13,7 @@ use crate::{
     accounts::{audit, idempotency},
     identity,
     notify::Notifier,
+    upstream::GuardedRedis,
 };
 
 /// How often old rows are swept.
@@ -28,7 +28,7 @@ pub struct Worker {
     /// The accounts store.
     pub pool: PgPool,
     /// Where devices are remembered.
-    pub redis: Redis,
+    pub redis: GuardedRedis,
     /// Where events go.
     pub nats: Nats,
     /// The time.

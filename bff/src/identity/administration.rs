@@ -1,9 +1,9 @@
 //! What administrators do to users, and who may do it to whom.
 
-use platform::{clock::SharedClock, outbox, postgres};
+use platform::{clock::SharedClock, outbox};
 use proto::events::UserUpdated;
 use serde_json::{Value, json};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
     session::{Device, Sessions},
     sign_in::taken,
 };
+use crate::upstream::Primary;
 use crate::{
     accounts::{
         administration::{self, Locked},
@@ -25,7 +26,7 @@ use crate::{
 /// Changes users on an administrator's word. Cloning shares everything in it.
 #[derive(Debug, Clone)]
 pub struct Administration {
-    pool: PgPool,
+    pool: Primary,
     clock: SharedClock,
     sessions: Sessions,
 }
@@ -60,7 +61,7 @@ pub enum Standing {
 impl Administration {
     /// Changes users of this store, whose sessions these are.
     #[must_use]
-    pub fn new(pool: PgPool, clock: SharedClock, sessions: Sessions) -> Self {
+    pub fn new(pool: Primary, clock: SharedClock, sessions: Sessions) -> Self {
         Self {
             pool,
             clock,
@@ -82,7 +83,7 @@ impl Administration {
         user_id: Uuid,
         change: UserChange,
     ) -> Result<(), Error> {
-        let mut transaction = postgres::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         let before = authorise(&mut transaction, actor, user_id).await?;
         let after = Locked {
             role: change.role.unwrap_or(before.role),
@@ -122,7 +123,7 @@ impl Administration {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`]; when a store doesn't answer.
     pub async fn sign_out(&self, actor: Actor<'_>, user_id: Uuid) -> Result<(), Error> {
-        let mut transaction = postgres::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         authorise(&mut transaction, actor, user_id).await?;
         let event = AuditEvent::SignedOutByAdmin;
         self.note(&mut transaction, actor, user_id, event, json!({}))
@@ -138,7 +139,7 @@ impl Administration {
     /// [`Error::NotFound`]; [`Error::Taken`] when someone else has their address or
     /// name by now; when the store doesn't answer.
     pub async fn restore(&self, user_id: Uuid) -> Result<UserStatus, Error> {
-        let mut transaction = postgres::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         let before = authorise(&mut transaction, Actor::Operator, user_id).await?;
         let restored = life::restore(&mut transaction, user_id, self.clock.now()).await;
         if let Some(version) = restored.map_err(taken)? {

@@ -1,8 +1,7 @@
 //! One-time codes: six digits, sent to an address, good once.
 
 use chrono::TimeDelta;
-use platform::{clock::SharedClock, redis::Redis};
-use sqlx::PgPool;
+use platform::clock::SharedClock;
 use uuid::Uuid;
 
 use super::{
@@ -16,6 +15,7 @@ use super::{
 use crate::{
     accounts::contacts::Contact,
     notify::{self, Language, Message, Sealer},
+    upstream::{GuardedRedis, Primary},
 };
 
 /// What a code is good for. A code for one purpose is worth nothing for another.
@@ -76,8 +76,8 @@ pub struct Redeemed {
 /// Everything that is done with codes. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Codes {
-    redis: Redis,
-    pool: PgPool,
+    redis: GuardedRedis,
+    pool: Primary,
     sealer: Sealer,
     clock: SharedClock,
     settings: CodeSettings,
@@ -88,8 +88,8 @@ impl Codes {
     /// Codes go out through the outbox of `pool`, sealed.
     #[must_use]
     pub fn new(
-        redis: Redis,
-        pool: PgPool,
+        redis: GuardedRedis,
+        pool: Primary,
         sealer: Sealer,
         clock: SharedClock,
         settings: CodeSettings,

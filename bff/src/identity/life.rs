@@ -2,10 +2,10 @@
 
 use platform::{
     clock::{Clock, SharedClock},
-    outbox, postgres,
+    outbox,
 };
 use proto::events::{Event, UserDeactivated, UserDeletionRequested, UserUpdated};
-use sqlx::{PgConnection, PgPool, PgTransaction};
+use sqlx::{PgConnection, PgTransaction};
 use uuid::Uuid;
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
     session::{Device, Sessions},
     settings::LifeSettings,
 };
+use crate::upstream::Primary;
 use crate::{
     accounts::{
         administration,
@@ -28,7 +29,7 @@ use crate::{
 /// Lets users leave. Cloning shares everything in it.
 #[derive(Debug, Clone)]
 pub struct Life {
-    pool: PgPool,
+    pool: Primary,
     clock: SharedClock,
     sessions: Sessions,
     notices: Notices,
@@ -39,7 +40,7 @@ impl Life {
     /// For users of this store, whose sessions these are.
     #[must_use]
     pub fn new(
-        pool: PgPool,
+        pool: Primary,
         clock: SharedClock,
         sessions: Sessions,
         notices: Notices,
@@ -62,7 +63,7 @@ impl Life {
     /// when a store doesn't answer, and then nothing has changed.
     pub async fn deactivate(&self, caller: &Caller, device: &Device) -> Result<(), Error> {
         let (now, user_id) = (self.clock.now(), caller.user_id);
-        let mut transaction = postgres::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         let return_until = now + self.settings.retention_s.delta();
         let version = life::deactivate(&mut transaction, user_id, now, return_until)
             .await?
@@ -91,7 +92,7 @@ impl Life {
         device: &Device,
     ) -> Result<(), Error> {
         let (now, user_id) = (self.clock.now(), caller.user_id);
-        let mut transaction = postgres::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         // No account is opened for the user from here on.
         administration::lock(&mut transaction, &[user_id]).await?;
         let belongings = life::belongings(&mut transaction, user_id).await?;

@@ -12,11 +12,12 @@ use std::{
 };
 
 use futures::StreamExt as _;
-use platform::{clock::SharedClock, nats::Nats, redis::Redis, shutdown::Lifetime};
+use platform::{clock::SharedClock, nats::Nats, shutdown::Lifetime};
 use proto::events::{Event as _, SessionRevoked};
 use uuid::Uuid;
 
 use super::store::sessions;
+use crate::upstream::GuardedRedis;
 
 /// How often Redis is asked.
 const CATCH_UP: Duration = Duration::from_secs(2);
@@ -77,7 +78,13 @@ impl Revocations {
     }
 
     /// Listens and catches up until the lifetime ends.
-    pub async fn follow(self, redis: Redis, nats: Nats, clock: SharedClock, lifetime: Lifetime) {
+    pub async fn follow(
+        self,
+        redis: GuardedRedis,
+        nats: Nats,
+        clock: SharedClock,
+        lifetime: Lifetime,
+    ) {
         let mut events = match nats
             .client()
             .subscribe(nats.subject(SessionRevoked::SUBJECT))

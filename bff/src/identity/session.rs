@@ -6,7 +6,7 @@ mod model;
 
 use chrono::TimeDelta;
 use moka::sync::Cache;
-use platform::{clock::SharedClock, nats::Nats, paseto::SKEW, redis::Redis};
+use platform::{clock::SharedClock, nats::Nats, paseto::SKEW};
 use uuid::Uuid;
 
 use super::{
@@ -22,12 +22,13 @@ use super::{
     },
     token::Tokens,
 };
+use crate::upstream::GuardedRedis;
 pub use model::{Device, Era, Mode, Proof, Session, TokenPair};
 
 /// Everything that is done with sessions. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Sessions {
-    redis: Redis,
+    redis: GuardedRedis,
     nats: Nats,
     clock: SharedClock,
     settings: SessionSettings,
@@ -45,7 +46,7 @@ impl Sessions {
     /// Ended sessions are told of through `nats`.
     #[must_use]
     pub fn new(
-        redis: Redis,
+        redis: GuardedRedis,
         nats: Nats,
         clock: SharedClock,
         settings: SessionSettings,

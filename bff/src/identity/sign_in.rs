@@ -10,9 +10,8 @@ mod sessions;
 mod step_up;
 mod vouched;
 
-use platform::{clock::SharedClock, postgres, redis::Redis};
+use platform::clock::SharedClock;
 use serde_json::json;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{
@@ -28,10 +27,13 @@ use super::{
     session::{Device, Era, Mode, Proof, Sessions},
     store::attempts::{self, Outcome},
 };
-use crate::accounts::{
-    audit::{self, AuditEntry, AuditEvent},
-    credentials::{self, Credentials, UserStatus},
-    users::User,
+use crate::{
+    accounts::{
+        audit::{self, AuditEntry, AuditEvent},
+        credentials::{self, Credentials, UserStatus},
+        users::User,
+    },
+    upstream::{GuardedRedis, Primary},
 };
 
 pub use devices::KnownDevice;
@@ -44,9 +46,9 @@ pub use step_up::StepUp;
 #[derive(Debug, Clone)]
 pub struct SignIn {
     /// The accounts store.
-    pub pool: PgPool,
+    pub pool: Primary,
     /// Failures and devices.
-    pub redis: Redis,
+    pub redis: GuardedRedis,
     /// The clock.
     pub clock: SharedClock,
     /// Passwords.
@@ -179,7 +181,7 @@ impl SignIn {
         let before = credentials.password.as_deref().unwrap_or_default();
         let user = if credentials.status == UserStatus::Deactivated {
             let back = self.entry(AuditEvent::Reactivated, Some(user_id), device, None);
-            let mut transaction = postgres::begin(&self.pool).await?;
+            let mut transaction = self.pool.begin().await?;
             life::come_back(&mut transaction, &back, user_id, &*self.clock).await?;
             let user = credentials::sign_in(&mut *transaction, user_id, before, entry).await?;
             if user.is_some() {

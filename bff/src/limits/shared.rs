@@ -64,11 +64,7 @@ impl Shared {
             .arg(quota.interval())
             .arg(quota.burst)
             .arg(wanted);
-        let ask = |mut redis| {
-            let script = &script;
-            async move { script.invoke_async(&mut redis).await }
-        };
-        match self.redis.ask(self.redis.deadline(), ask).await {
+        match script.invoke_async(&mut self.redis.hot()).await {
             Ok((cells, arrival)) => Ok(Grant { cells, arrival }),
             Err(error) => {
                 tracing::debug!(%error, "this replica limits by itself");

@@ -119,6 +119,22 @@ impl Guard {
         outcome
     }
 
+    /// Makes a call that can be made once only, whatever the policy says of retries
+    /// and hedges.
+    ///
+    /// # Errors
+    /// As [`Guard::call`].
+    pub async fn once<T, F>(
+        &self,
+        deadline: Deadline,
+        call: impl FnOnce() -> F,
+    ) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        self.attempt(deadline, call, Kind::First).await
+    }
+
     async fn hedged<T, F>(
         &self,
         deadline: Deadline,
@@ -148,7 +164,7 @@ impl Guard {
     async fn attempt<T, F>(
         &self,
         deadline: Deadline,
-        call: &impl Fn() -> F,
+        call: impl FnOnce() -> F,
         kind: Kind,
     ) -> Result<T, CallError>
     where

@@ -18,7 +18,7 @@ mod settings;
 mod status;
 pub mod view;
 
-pub use accounts::Accounts;
+pub use accounts::{Accounts, Primary};
 pub use breaker::BreakerSettings;
 pub use context::{Context, Trail};
 pub use deadline::Deadline;
@@ -27,5 +27,5 @@ pub use guard::{Guard, Policy};
 pub use guards::Guards;
 pub use orders::Orders;
 pub use recent::RecentWrites;
-pub(crate) use redis::GuardedRedis;
+pub use redis::GuardedRedis;
 pub use settings::{AccountsSettings, OrdersSettings};

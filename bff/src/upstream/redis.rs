@@ -1,23 +1,28 @@
-use std::time::Duration;
+use std::{io, sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use platform::redis::Redis;
-use redis::{Cmd, FromRedisValue, RedisResult, aio::ConnectionManager};
+use redis::{
+    Cmd, FromRedisValue, Pipeline, RedisFuture, RedisResult, Value,
+    aio::{ConnectionLike, ConnectionManager},
+};
 
 use super::{BreakerSettings, CallError, Deadline, Guard, Guards, Policy};
 
-/// Redis, for a use that has an answer without it: asked for a short time, and
-/// not at all while it fails.
-#[derive(Debug)]
-pub(crate) struct GuardedRedis {
+/// Redis, for one use: asked for a short time, and not at all while it doesn't
+/// answer. Cloning shares the guard.
+#[derive(Debug, Clone)]
+pub struct GuardedRedis {
     redis: Redis,
-    guard: Guard,
+    guard: Arc<Guard>,
     limit: Duration,
 }
 
 impl GuardedRedis {
     /// Guards one use, by whose name metrics are labelled: so many calls at once,
     /// each of which takes at most `limit`, after a wait for its turn.
-    pub(crate) fn new(
+    #[must_use]
+    pub fn new(
         name: &'static str,
         redis: Redis,
         limit: Duration,
@@ -35,13 +40,19 @@ impl GuardedRedis {
         let guard = Guard::new(["redis", name], policy, breaker, guards);
         Self {
             redis,
-            guard,
+            guard: Arc::new(guard),
             limit,
         }
     }
 
+    /// Without the guard: for asking how the server is.
+    pub(crate) fn unguarded(&self) -> &Redis {
+        &self.redis
+    }
+
     /// A key, behind the prefix of this installation.
-    pub(crate) fn key(&self, key: &str) -> String {
+    #[must_use]
+    pub fn key(&self, key: &str) -> String {
         self.redis.key(key)
     }
 
@@ -61,21 +72,61 @@ impl GuardedRedis {
         &self,
         deadline: Deadline,
         command: &Cmd,
-    ) -> Result<T, CallError> {
+    ) -> RedisResult<T> {
         let ask = |mut redis| async move { command.query_async(&mut redis).await };
         self.ask(deadline, ask).await
     }
 
-    /// Asks something else than a command.
-    pub(crate) async fn ask<T, F>(
+    /// A connection for commands, scripts and pipelines of one round trip.
+    pub(crate) fn hot(&self) -> GuardedConnection<'_> {
+        GuardedConnection(self)
+    }
+
+    async fn ask<T, F>(
         &self,
         deadline: Deadline,
         ask: impl Fn(ConnectionManager) -> F,
-    ) -> Result<T, CallError>
+    ) -> RedisResult<T>
     where
         F: Future<Output = RedisResult<T>>,
     {
-        let call = || async { ask(self.redis.hot()).await.map_err(CallError::unavailable) };
-        self.guard.call(deadline, call).await
+        let call = || async {
+            match ask(self.redis.hot()).await {
+                Err(error) if error.is_io_error() => Err(CallError::unavailable(error)),
+                // A server that says no is there.
+                answer => Ok(answer),
+            }
+        };
+        let answer = self.guard.call(deadline, call).await;
+        answer.map_err(io::Error::other)?
+    }
+}
+
+/// See [`GuardedRedis::hot`].
+#[derive(Debug)]
+pub(crate) struct GuardedConnection<'r>(&'r GuardedRedis);
+
+impl ConnectionLike for GuardedConnection<'_> {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        let ask = move |mut redis: ConnectionManager| async move {
+            redis.req_packed_command(command).await
+        };
+        self.0.ask(self.0.deadline(), ask).boxed()
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        let ask = move |mut redis: ConnectionManager| async move {
+            redis.req_packed_commands(pipeline, offset, count).await
+        };
+        self.0.ask(self.0.deadline(), ask).boxed()
+    }
+
+    fn get_db(&self) -> i64 {
+        self.0.redis.hot().get_db()
     }
 }

@@ -11,11 +11,12 @@ use bff::{
         settings::EventSettings,
         worker::Worker,
     },
-    identity::{code::Purpose, identifier::Address},
+    identity::{code::Purpose, identifier::Address, store},
     notify::{
         self, Language, Mailer, Message, Notifier, Sealer, SmsSender,
         settings::{MailSettings, SmsSettings},
     },
+    upstream::Guards,
 };
 use chrono::TimeDelta;
 use platform::{
@@ -110,7 +111,10 @@ impl Messaging {
         };
         Worker {
             pool: self.pool.clone(),
-            redis: Redis::new(&redis).unwrap(),
+            redis: store::guarded(
+                Redis::new(&redis).unwrap(),
+                &Guards::new(self.shared_clock()),
+            ),
             nats: self.nats.clone(),
             clock: self.shared_clock(),
             notifier: self.notifier(),

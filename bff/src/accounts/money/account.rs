@@ -1,13 +1,14 @@
 use chrono::{DateTime, Utc};
-use platform::{clock::Clock, currency::Currency, money::Money, outbox, postgres};
+use platform::{clock::Clock, currency::Currency, money::Money, outbox};
 use proto::events::AccountUpdated;
 use rust_decimal::Decimal;
 use serde::Serialize;
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{MoneySchema, stored};
+use crate::upstream::Primary;
 use crate::{
     accounts::{persist, users::instant},
     events::new_event,
@@ -153,12 +154,12 @@ pub const CLOSED_IS_EMPTY: &str = "accounts_closed_is_empty";
 /// # Errors
 /// [`ONE_PER_CURRENCY`], when its owner has one; [`sqlx::Error::RowNotFound`],
 /// when the owner isn't active; or when the store doesn't answer.
-pub async fn open(pool: &PgPool, new: &NewAccount, clock: &dyn Clock) -> sqlx::Result<Account> {
-    persist(pool, || try_open(pool, new, clock)).await
+pub async fn open(pool: &Primary, new: &NewAccount, clock: &dyn Clock) -> sqlx::Result<Account> {
+    persist(pool.pool(), || try_open(pool, new, clock)).await
 }
 
-async fn try_open(pool: &PgPool, new: &NewAccount, clock: &dyn Clock) -> sqlx::Result<Account> {
-    let mut transaction = postgres::begin(pool).await?;
+async fn try_open(pool: &Primary, new: &NewAccount, clock: &dyn Clock) -> sqlx::Result<Account> {
+    let mut transaction = pool.begin().await?;
     let row = sqlx::query_as!(
         Row,
         r#"WITH owner AS (
@@ -190,23 +191,23 @@ async fn try_open(pool: &PgPool, new: &NewAccount, clock: &dyn Clock) -> sqlx::R
 /// [`sqlx::Error::RowNotFound`], also when it is someone else's; or when the
 /// store doesn't answer.
 pub async fn rename(
-    pool: &PgPool,
+    pool: &Primary,
     user_id: Uuid,
     id: Uuid,
     name: Option<&str>,
     clock: &dyn Clock,
 ) -> sqlx::Result<Account> {
-    persist(pool, || try_rename(pool, user_id, id, name, clock)).await
+    persist(pool.pool(), || try_rename(pool, user_id, id, name, clock)).await
 }
 
 async fn try_rename(
-    pool: &PgPool,
+    pool: &Primary,
     user_id: Uuid,
     id: Uuid,
     name: Option<&str>,
     clock: &dyn Clock,
 ) -> sqlx::Result<Account> {
-    let mut transaction = postgres::begin(pool).await?;
+    let mut transaction = pool.begin().await?;
     let row = sqlx::query_as!(
         Row,
         r#"UPDATE accounts SET name = $3, updated_at = GREATEST(updated_at, $4)
@@ -229,12 +230,12 @@ async fn try_rename(
 /// # Errors
 /// [`CLOSED_IS_EMPTY`], when there is money in it; [`sqlx::Error::RowNotFound`],
 /// also when it is someone else's; or when the store doesn't answer.
-pub async fn close(pool: &PgPool, user_id: Uuid, id: Uuid, clock: &dyn Clock) -> sqlx::Result<()> {
-    persist(pool, || try_close(pool, user_id, id, clock)).await
+pub async fn close(pool: &Primary, user_id: Uuid, id: Uuid, clock: &dyn Clock) -> sqlx::Result<()> {
+    persist(pool.pool(), || try_close(pool, user_id, id, clock)).await
 }
 
-async fn try_close(pool: &PgPool, user_id: Uuid, id: Uuid, clock: &dyn Clock) -> sqlx::Result<()> {
-    let mut transaction = postgres::begin(pool).await?;
+async fn try_close(pool: &Primary, user_id: Uuid, id: Uuid, clock: &dyn Clock) -> sqlx::Result<()> {
+    let mut transaction = pool.begin().await?;
     get(&mut *transaction, user_id, id).await?;
     if close_open(&mut transaction, user_id, Some(id), clock).await? {
         tell(&mut *transaction, id, user_id, clock).await?;

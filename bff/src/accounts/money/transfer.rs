@@ -1,8 +1,8 @@
 use chrono::{DateTime, Utc};
-use platform::{clock::Clock, money::Money, postgres, trace};
+use platform::{clock::Clock, money::Money, trace};
 use rust_decimal::Decimal;
 use serde::Serialize;
-use sqlx::{PgExecutor, PgPool};
+use sqlx::PgExecutor;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -12,6 +12,7 @@ use crate::accounts::{
     idempotency::{Answer, RequestKey},
     users::instant,
 };
+use crate::upstream::Primary;
 
 /// Money that went from one account to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -143,13 +144,13 @@ pub async fn post(
 /// # Errors
 /// As those of [`post`].
 pub async fn deposit(
-    pool: &PgPool,
+    pool: &Primary,
     key: &RequestKey,
     new: &NewTransfer,
     entry: &AuditEntry,
     clock: &dyn Clock,
 ) -> sqlx::Result<Result<Answer, Refusal>> {
-    let mut transaction = postgres::begin(pool).await?;
+    let mut transaction = pool.begin().await?;
     let posted = post(&mut *transaction, key, new, clock).await?;
     if let Ok(Answer {
         replayed: false, ..

@@ -1,7 +1,4 @@
-use platform::{
-    outbox,
-    postgres::{self, constraint},
-};
+use platform::{outbox, postgres::constraint};
 use proto::events::{UserRegistered, UserUpdated};
 use serde_json::json;
 use sqlx::PgConnection;
@@ -78,7 +75,7 @@ impl OAuth {
         person: &Person,
         device: &Device,
     ) -> Result<Option<Uuid>, Failure> {
-        let mut transaction = postgres::begin(&self.sign_in.pool).await?;
+        let mut transaction = self.sign_in.pool.begin().await?;
         let holder = identities::lock_holder_of(&mut *transaction, email).await?;
         let Some(AddressHolder {
             user_id,
@@ -136,7 +133,7 @@ impl OAuth {
             full_name: person.full_name.as_deref(),
             at,
         };
-        let mut transaction = postgres::begin(&self.sign_in.pool).await?;
+        let mut transaction = self.sign_in.pool.begin().await?;
         identities::insert_person(&mut *transaction, &new).await?;
         identities::insert(&mut *transaction, &identity(provider, person, id, at)).await?;
         let registered = UserRegistered { user_id: id };

@@ -1,15 +1,17 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use platform::redis::Redis;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{ProviderName, ReturnTo};
-use crate::identity::{
-    keys::keyed_hash,
-    secret::{self, Secret256, hex},
-    session::{Era, Mode},
-    store::once,
+use crate::{
+    identity::{
+        keys::keyed_hash,
+        secret::{self, Secret256, hex},
+        session::{Era, Mode},
+        store::once,
+    },
+    upstream::GuardedRedis,
 };
 
 /// What a person was sent to a provider for.
@@ -83,13 +85,13 @@ impl Secrets {
         }
     }
 
-    fn key(&self, redis: &Redis) -> String {
+    fn key(&self, redis: &GuardedRedis) -> String {
         key(redis, "oauth-flow", &[&self.state, &self.browser])
     }
 
     pub(super) async fn remember(
         &self,
-        redis: &Redis,
+        redis: &GuardedRedis,
         flow: &Flow,
         lifetime_ms: i64,
     ) -> redis::RedisResult<()> {
@@ -97,7 +99,11 @@ impl Secrets {
     }
 
     /// What is remembered, once.
-    pub(super) async fn recall(&self, redis: &Redis, now: i64) -> redis::RedisResult<Option<Flow>> {
+    pub(super) async fn recall(
+        &self,
+        redis: &GuardedRedis,
+        now: i64,
+    ) -> redis::RedisResult<Option<Flow>> {
         let flow: Option<Flow> = once::take(redis, &self.key(redis)).await?;
         Ok(flow.filter(|flow| now < flow.expires))
     }
@@ -118,7 +124,7 @@ impl Ticket {
     /// Stores it. Returns what the client gets.
     pub(super) async fn issue(
         &self,
-        redis: &Redis,
+        redis: &GuardedRedis,
         lifetime_ms: i64,
     ) -> redis::RedisResult<String> {
         let text = fresh();
@@ -129,7 +135,7 @@ impl Ticket {
 
     /// Takes it, once.
     pub(super) async fn take(
-        redis: &Redis,
+        redis: &GuardedRedis,
         text: &str,
         now: i64,
     ) -> redis::RedisResult<Option<Self>> {
@@ -142,7 +148,7 @@ impl Ticket {
 }
 
 /// Redis holds digests: who reads it can't take part in anyone's flow.
-fn key(redis: &Redis, kind: &str, secrets: &[&str]) -> String {
+fn key(redis: &GuardedRedis, kind: &str, secrets: &[&str]) -> String {
     let digest = secrets
         .iter()
         .fold(Sha256::new(), |hash, secret| hash.chain_update(secret));

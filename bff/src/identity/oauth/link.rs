@@ -1,4 +1,3 @@
-use platform::postgres;
 use uuid::Uuid;
 
 use super::{Failure, OAuth, ProviderName, provider::Person};
@@ -24,7 +23,7 @@ impl OAuth {
             Some(_) => return Err(Failure::Taken),
             None => {}
         }
-        let mut transaction = postgres::begin(&self.sign_in.pool).await?;
+        let mut transaction = self.sign_in.pool.begin().await?;
         if !identities::lock(&mut *transaction, user_id).await? {
             return Err(Failure::Refused);
         }
@@ -55,7 +54,7 @@ impl OAuth {
         device: &Device,
     ) -> Result<(), Failure> {
         let user_id = caller.user_id;
-        let mut transaction = postgres::begin(&self.sign_in.pool).await?;
+        let mut transaction = self.sign_in.pool.begin().await?;
         identities::lock(&mut *transaction, user_id).await?;
         if !identities::remove(&mut *transaction, user_id, provider.as_str()).await? {
             return Err(Error::NotFound.into());

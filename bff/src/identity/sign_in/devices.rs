@@ -34,11 +34,12 @@ impl SignIn {
         if devices::knows(&self.redis, user_id, &self.kind(device), now).await? {
             return Ok(());
         }
-        let mut connection = self.pool.acquire().await?;
+        let mut transaction = self.pool.begin().await?;
         let notice = Notice::NewSignIn;
         self.notices
-            .tell(&mut connection, user_id, notice, device)
+            .tell(&mut transaction, user_id, notice, device)
             .await?;
+        transaction.commit().await?;
         // Not before: what couldn't be told now is told at the next sign-in.
         self.remember(user_id, device).await
     }

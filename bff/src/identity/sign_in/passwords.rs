@@ -1,7 +1,6 @@
 //! Changing a password, and choosing one anew without the one before.
 
 use chrono::TimeDelta;
-use platform::postgres;
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
@@ -43,7 +42,7 @@ impl SignIn {
         let hash = self.new_hash(new, &contact).await?;
 
         let before = credentials.password.as_deref().unwrap_or_default();
-        let mut transaction = postgres::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         let at = self.clock.now();
         let is_current =
             credentials::change_password(&mut *transaction, caller.user_id, before, &hash, at)
@@ -118,7 +117,7 @@ impl SignIn {
         let contact = contacts::by_address(&self.pool, address).await?;
         let contact = contact.ok_or(Error::InvalidCode)?;
         let hash = self.new_hash(new, &contact).await?;
-        let mut transaction = postgres::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         let (user_id, at) = (contact.user_id, self.clock.now());
         credentials::set_password(&mut *transaction, user_id, &hash, at).await?;
         let event = AuditEvent::PasswordReset;

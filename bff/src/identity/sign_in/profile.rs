@@ -1,6 +1,6 @@
 //! What users change about themselves, and the addresses they sign in with.
 
-use platform::{outbox, postgres};
+use platform::outbox;
 use proto::events::UserUpdated;
 use sqlx::{PgConnection, PgTransaction};
 use uuid::Uuid;
@@ -32,7 +32,7 @@ impl SignIn {
         device: &Device,
     ) -> Result<(), Error> {
         let (user_id, at) = (caller.user_id, self.clock.now());
-        let mut transaction = postgres::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         let version = users::change(&mut *transaction, user_id, change, at)
             .await
             .map_err(taken)?;
@@ -77,7 +77,7 @@ impl SignIn {
         device: &Device,
     ) -> Result<(), Error> {
         let (user_id, at) = (caller.user_id, self.clock.now());
-        let mut transaction = postgres::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         let before = contacts::of(&mut *transaction, user_id).await?;
         let before = before.ok_or(Error::Unauthenticated)?;
         let version = contacts::set_address(&mut *transaction, user_id, address, at)
@@ -107,7 +107,7 @@ impl SignIn {
         device: &Device,
     ) -> Result<(), Error> {
         let (user_id, at) = (caller.user_id, self.clock.now());
-        let mut transaction = postgres::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         let before = contacts::of(&mut *transaction, user_id).await?;
         let before = before.ok_or(Error::Unauthenticated)?;
         let address = before.of_kind(kind).ok_or(Error::NotFound)?;

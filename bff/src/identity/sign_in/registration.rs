@@ -1,8 +1,5 @@
 use chrono::NaiveDate;
-use platform::{
-    outbox,
-    postgres::{self, constraint},
-};
+use platform::{outbox, postgres::constraint};
 use proto::events::UserRegistered;
 use uuid::Uuid;
 
@@ -107,7 +104,7 @@ impl SignIn {
             birth_date: wanted.birth_date,
             at,
         };
-        let mut transaction = postgres::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         credentials::insert_user(&mut *transaction, &user)
             .await
             .map_err(taken)?;

@@ -1,6 +1,6 @@
 //! Renewing sessions, and ending them at their owner's wish.
 
-use platform::postgres::{self, constraint};
+use platform::postgres::constraint;
 use uuid::Uuid;
 
 use super::SignIn;
@@ -48,7 +48,7 @@ impl SignIn {
             session_id: Some(session_id),
             ..self.entry(event, Some(user_id), device, None)
         };
-        let mut transaction = postgres::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         match audit::append(&mut *transaction, &entry).await {
             Ok(()) => {
                 self.notices

@@ -1,4 +1,3 @@
-use platform::postgres;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -30,7 +29,7 @@ impl SignIn {
         mode: Mode,
         device: Device,
     ) -> Result<SignedIn, Error> {
-        let mut transaction = postgres::begin(&self.pool).await?;
+        let mut transaction = self.pool.begin().await?;
         let back = self.entry(AuditEvent::Reactivated, Some(user_id), &device, None);
         life::come_back(&mut transaction, &back, user_id, &*self.clock).await?;
         let may = credentials::signed_in(&mut *transaction, user_id, self.clock.now()).await?;

@@ -1,9 +1,9 @@
 //! Failed checks of passwords, and the waits they bring.
 
-use platform::redis::Redis;
 use redis::RedisResult;
 
 use super::script;
+use crate::upstream::GuardedRedis;
 
 /// Failures in a row after which a wait begins.
 const FREE_FAILURES: u32 = 5;
@@ -40,7 +40,12 @@ impl Outcome {
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn settle(redis: &Redis, owner: &str, is_right: bool, now: i64) -> RedisResult<Outcome> {
+pub async fn settle(
+    redis: &GuardedRedis,
+    owner: &str,
+    is_right: bool,
+    now: i64,
+) -> RedisResult<Outcome> {
     let outcome: String = script!("scripts/attempt_settle.lua")
         .key(key(redis, owner))
         .arg(now)
@@ -61,13 +66,13 @@ pub async fn settle(redis: &Redis, owner: &str, is_right: bool, now: i64) -> Red
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn forget(redis: &Redis, owner: &str) -> RedisResult<()> {
+pub async fn forget(redis: &GuardedRedis, owner: &str) -> RedisResult<()> {
     redis::cmd("DEL")
         .arg(key(redis, owner))
         .query_async(&mut redis.hot())
         .await
 }
 
-fn key(redis: &Redis, owner: &str) -> String {
+fn key(redis: &GuardedRedis, owner: &str) -> String {
     redis.key(&format!("sign-in:{owner}"))
 }

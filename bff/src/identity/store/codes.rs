@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use platform::redis::Redis;
 use redis::RedisResult;
 use uuid::Uuid;
 
 use super::script;
 use crate::identity::settings::CodeSettings;
+use crate::upstream::GuardedRedis;
 
 /// Wrong guesses are counted over this time.
 const WINDOW_MS: i64 = 3_600_000;
@@ -34,7 +34,7 @@ pub struct CodeKeys {
 impl CodeKeys {
     /// The keys for codes of this purpose.
     #[must_use]
-    pub fn new(redis: &Redis, purpose: &str, owner: &str) -> Self {
+    pub fn new(redis: &GuardedRedis, purpose: &str, owner: &str) -> Self {
         Self {
             code: redis.key(&format!("code:{purpose}:{owner}")),
             sends: redis.key(&format!("code-sends:{owner}")),
@@ -64,7 +64,7 @@ pub enum Issued {
 /// # Errors
 /// When Redis doesn't answer.
 pub async fn issue(
-    redis: &Redis,
+    redis: &GuardedRedis,
     keys: &CodeKeys,
     mac: &[u8],
     now: i64,
@@ -96,7 +96,7 @@ pub async fn issue(
 /// # Errors
 /// When Redis doesn't answer.
 pub async fn redeem(
-    redis: &Redis,
+    redis: &GuardedRedis,
     keys: &CodeKeys,
     mac: &[u8],
     now: i64,
@@ -125,7 +125,7 @@ pub async fn redeem(
 /// # Errors
 /// When Redis doesn't answer.
 pub async fn restore(
-    redis: &Redis,
+    redis: &GuardedRedis,
     keys: &CodeKeys,
     mac: &[u8],
     taken: &Taken,
@@ -145,7 +145,7 @@ pub async fn restore(
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn void(redis: &Redis, all: &[CodeKeys]) -> RedisResult<()> {
+pub async fn void(redis: &GuardedRedis, all: &[CodeKeys]) -> RedisResult<()> {
     let codes: Vec<&str> = all.iter().map(|keys| keys.code.as_str()).collect();
     if codes.is_empty() {
         return Ok(());
@@ -161,7 +161,7 @@ pub async fn void(redis: &Redis, all: &[CodeKeys]) -> RedisResult<()> {
 /// # Errors
 /// When Redis doesn't answer.
 pub async fn note_step_up(
-    redis: &Redis,
+    redis: &GuardedRedis,
     user: Uuid,
     kind: &str,
     lifetime_ms: i64,
@@ -179,14 +179,14 @@ pub async fn note_step_up(
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn step_up_address(redis: &Redis, user: Uuid) -> RedisResult<Option<String>> {
+pub async fn step_up_address(redis: &GuardedRedis, user: Uuid) -> RedisResult<Option<String>> {
     redis::cmd("GET")
         .arg(step_up_key(redis, user))
         .query_async(&mut redis.hot())
         .await
 }
 
-fn step_up_key(redis: &Redis, user: Uuid) -> String {
+fn step_up_key(redis: &GuardedRedis, user: Uuid) -> String {
     redis.key(&format!("step-up:{user}"))
 }
 
@@ -194,7 +194,7 @@ fn step_up_key(redis: &Redis, user: Uuid) -> String {
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn count_message(redis: &Redis, budget: &str, day: &str) -> RedisResult<u32> {
+pub async fn count_message(redis: &GuardedRedis, budget: &str, day: &str) -> RedisResult<u32> {
     let key = redis.key(&format!("messages:{budget}:{day}"));
     let (count,): (u32,) = redis::pipe()
         .atomic()

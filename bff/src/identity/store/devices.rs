@@ -1,8 +1,9 @@
 //! The devices that users signed in from.
 
-use platform::redis::Redis;
 use redis::RedisResult;
 use uuid::Uuid;
+
+use crate::upstream::GuardedRedis;
 
 /// A user's devices that are remembered; the one not seen longest goes.
 const MOST: isize = 50;
@@ -13,7 +14,7 @@ const KEEP_S: i64 = 180 * 24 * 3600;
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn knows(redis: &Redis, user: Uuid, device: &[u8], now: i64) -> RedisResult<bool> {
+pub async fn knows(redis: &GuardedRedis, user: Uuid, device: &[u8], now: i64) -> RedisResult<bool> {
     let key = key(redis, user);
     let (seen,): (Option<f64>,) = redis::pipe()
         .atomic()
@@ -35,7 +36,12 @@ pub async fn knows(redis: &Redis, user: Uuid, device: &[u8], now: i64) -> RedisR
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn remember(redis: &Redis, user: Uuid, device: &[u8], now: i64) -> RedisResult<()> {
+pub async fn remember(
+    redis: &GuardedRedis,
+    user: Uuid,
+    device: &[u8],
+    now: i64,
+) -> RedisResult<()> {
     let key = key(redis, user);
     redis::pipe()
         .atomic()
@@ -51,7 +57,7 @@ pub async fn remember(redis: &Redis, user: Uuid, device: &[u8], now: i64) -> Red
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn list(redis: &Redis, user: Uuid) -> RedisResult<Vec<(Vec<u8>, i64)>> {
+pub async fn list(redis: &GuardedRedis, user: Uuid) -> RedisResult<Vec<(Vec<u8>, i64)>> {
     redis::cmd("ZRANGE")
         .arg(key(redis, user))
         .arg(0)
@@ -65,13 +71,13 @@ pub async fn list(redis: &Redis, user: Uuid) -> RedisResult<Vec<(Vec<u8>, i64)>>
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn forget(redis: &Redis, user: Uuid) -> RedisResult<()> {
+pub async fn forget(redis: &GuardedRedis, user: Uuid) -> RedisResult<()> {
     redis::cmd("DEL")
         .arg(key(redis, user))
         .query_async(&mut redis.hot())
         .await
 }
 
-fn key(redis: &Redis, user: Uuid) -> String {
+fn key(redis: &GuardedRedis, user: Uuid) -> String {
     redis.key(&format!("devices:{user}"))
 }

@@ -1,16 +1,16 @@
 //! When the owner of a session last proved who they are.
 
-use platform::redis::Redis;
 use redis::RedisResult;
 use uuid::Uuid;
 
 use super::{script, sessions::key};
+use crate::upstream::GuardedRedis;
 
 /// When that was, in milliseconds since the epoch; `None` without such a session.
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn proved_at(redis: &Redis, session: Uuid) -> RedisResult<Option<i64>> {
+pub async fn proved_at(redis: &GuardedRedis, session: Uuid) -> RedisResult<Option<i64>> {
     let (user, at): (Option<String>, Option<i64>) = redis::cmd("HMGET")
         .arg(key(redis, session))
         .arg(&["user", "fresh"])
@@ -24,7 +24,7 @@ pub async fn proved_at(redis: &Redis, session: Uuid) -> RedisResult<Option<i64>>
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn prove(redis: &Redis, session: Uuid, now: i64) -> RedisResult<bool> {
+pub async fn prove(redis: &GuardedRedis, session: Uuid, now: i64) -> RedisResult<bool> {
     script!("scripts/session_prove.lua")
         .key(key(redis, session))
         .arg(now)

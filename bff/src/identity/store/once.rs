@@ -1,15 +1,16 @@
 //! What may be used once, within a time.
 
-use platform::redis::Redis;
 use redis::RedisResult;
 use serde::{Serialize, de::DeserializeOwned};
+
+use crate::upstream::GuardedRedis;
 
 /// Stores a value under a key that nobody else uses.
 ///
 /// # Errors
 /// When Redis doesn't answer.
 pub async fn put(
-    redis: &Redis,
+    redis: &GuardedRedis,
     key: &str,
     value: &impl Serialize,
     lifetime_ms: i64,
@@ -28,7 +29,7 @@ pub async fn put(
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn take<T: DeserializeOwned>(redis: &Redis, key: &str) -> RedisResult<Option<T>> {
+pub async fn take<T: DeserializeOwned>(redis: &GuardedRedis, key: &str) -> RedisResult<Option<T>> {
     let json: Option<String> = redis::cmd("GETDEL")
         .arg(key)
         .query_async(&mut redis.hot())

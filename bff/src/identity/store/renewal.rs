@@ -1,6 +1,5 @@
 //! Renewing sessions, and noticing that one was stolen.
 
-use platform::redis::Redis;
 use redis::RedisResult;
 use uuid::Uuid;
 
@@ -8,6 +7,7 @@ use super::{
     script,
     sessions::{key, revoked_key},
 };
+use crate::upstream::GuardedRedis;
 
 /// What a refresh came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub struct Rotation<'a> {
 /// # Errors
 /// When Redis doesn't answer.
 pub async fn refresh(
-    redis: &Redis,
+    redis: &GuardedRedis,
     rotation: &Rotation<'_>,
     now: i64,
     idle: i64,
@@ -95,7 +95,7 @@ pub async fn refresh(
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn forget_theft(redis: &Redis, session: Uuid) -> RedisResult<()> {
+pub async fn forget_theft(redis: &GuardedRedis, session: Uuid) -> RedisResult<()> {
     redis::cmd("DEL")
         .arg(theft_key(redis, session))
         .query_async(&mut redis.hot())
@@ -103,6 +103,6 @@ pub async fn forget_theft(redis: &Redis, session: Uuid) -> RedisResult<()> {
 }
 
 /// Marks a session of whose theft nobody was told yet.
-fn theft_key(redis: &Redis, session: Uuid) -> String {
+fn theft_key(redis: &GuardedRedis, session: Uuid) -> String {
     redis.key(&format!("stolen:{session}"))
 }

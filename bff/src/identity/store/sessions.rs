@@ -2,27 +2,27 @@
 
 use std::collections::HashMap;
 
-use platform::redis::Redis;
 use redis::RedisResult;
 use uuid::Uuid;
 
 use super::script;
 use crate::identity::session::{Mode, Session};
+use crate::upstream::GuardedRedis;
 
 /// The key of a session.
-pub(super) fn key(redis: &Redis, session: Uuid) -> String {
+pub(super) fn key(redis: &GuardedRedis, session: Uuid) -> String {
     redis.key(&format!("session:{session}"))
 }
 
-fn user_key(redis: &Redis, user: Uuid) -> String {
+fn user_key(redis: &GuardedRedis, user: Uuid) -> String {
     redis.key(&format!("user-sessions:{user}"))
 }
 
-fn era_key(redis: &Redis, owner: &str) -> String {
+fn era_key(redis: &GuardedRedis, owner: &str) -> String {
     redis.key(&format!("session-era:{owner}"))
 }
 
-pub(super) fn revoked_key(redis: &Redis) -> String {
+pub(super) fn revoked_key(redis: &GuardedRedis) -> String {
     redis.key("revoked")
 }
 
@@ -31,7 +31,7 @@ pub(super) fn revoked_key(redis: &Redis) -> String {
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn era(redis: &Redis, owner: &str) -> RedisResult<u64> {
+pub async fn era(redis: &GuardedRedis, owner: &str) -> RedisResult<u64> {
     let era: Option<u64> = redis::cmd("GET")
         .arg(era_key(redis, owner))
         .query_async(&mut redis.hot())
@@ -45,7 +45,7 @@ pub async fn era(redis: &Redis, owner: &str) -> RedisResult<u64> {
 /// # Errors
 /// When Redis doesn't answer.
 pub async fn create(
-    redis: &Redis,
+    redis: &GuardedRedis,
     session: &Session,
     secret: &[u8],
     most: usize,
@@ -91,7 +91,7 @@ pub async fn create(
 /// # Errors
 /// When Redis doesn't answer.
 pub async fn touch(
-    redis: &Redis,
+    redis: &GuardedRedis,
     session: Uuid,
     secret: &[u8],
     now: i64,
@@ -116,7 +116,7 @@ pub async fn touch(
 /// # Errors
 /// When Redis doesn't answer.
 pub async fn end(
-    redis: &Redis,
+    redis: &GuardedRedis,
     user: Uuid,
     named: &[Uuid],
     spared: Option<Uuid>,
@@ -142,7 +142,7 @@ pub async fn end(
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn list(redis: &Redis, user: Uuid, now: i64) -> RedisResult<Vec<Session>> {
+pub async fn list(redis: &GuardedRedis, user: Uuid, now: i64) -> RedisResult<Vec<Session>> {
     let mut connection = redis.hot();
     let ids: Vec<String> = redis::cmd("ZREVRANGE")
         .arg(user_key(redis, user))
@@ -171,7 +171,7 @@ pub async fn list(redis: &Redis, user: Uuid, now: i64) -> RedisResult<Vec<Sessio
 ///
 /// # Errors
 /// When Redis doesn't answer.
-pub async fn revoked_since(redis: &Redis, since: i64) -> RedisResult<Vec<(Uuid, i64)>> {
+pub async fn revoked_since(redis: &GuardedRedis, since: i64) -> RedisResult<Vec<(Uuid, i64)>> {
     let ended: Vec<(String, i64)> = redis::cmd("ZRANGEBYSCORE")
         .arg(revoked_key(redis))
         .arg(since)

@@ -69,7 +69,7 @@ impl Database {
             // After the server was restarted every idle connection is dead, and
             // shows it at its first use. One caller may meet them all.
             for _ in 0..=self.connections {
-                let mut lease = Lease(Some(self.pool.acquire().await?));
+                let mut lease = Lease::new(self.pool.acquire().await?);
                 match query(lease.connection()).await {
                     Err(error) if is_dead_connection(&error) => {
                         tracing::debug!(%error, "a connection was dead");
@@ -89,16 +89,20 @@ impl Database {
 
 /// A connection in use. Unless it is given back it is closed: what it was
 /// doing is unknown.
-struct Lease(Option<PoolConnection<Postgres>>);
+pub(super) struct Lease(Option<PoolConnection<Postgres>>);
 
 impl Lease {
-    fn connection(&mut self) -> &mut PgConnection {
+    pub(super) fn new(connection: PoolConnection<Postgres>) -> Self {
+        Self(Some(connection))
+    }
+
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
         self.0
             .as_mut()
             .expect("it is taken only by giving back and dropping")
     }
 
-    fn give_back(mut self) {
+    pub(super) fn give_back(mut self) {
         self.0 = None;
     }
 }

@@ -1,4 +1,5 @@
 mod database;
+mod primary;
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use self::database::Database;
+pub use self::primary::Primary;
 use super::{AccountsSettings, CallError, Deadline, Guards, RecentWrites};
 
 /// Reads from the accounts store, guarded. Cloning shares the connections.

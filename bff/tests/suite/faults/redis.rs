@@ -54,10 +54,23 @@ async fn without_answers_from_redis_reads_by_token_go_on_and_the_rest_is_503(#[c
     // What was seen of the cookie within the last second still counts.
     edge.app().advance(chrono::TimeDelta::seconds(2));
     assert_closed(&edge, &tokens, &cookie).await;
+    assert_closed(&edge, &tokens, &cookie).await;
     for _ in 0..10 {
         let home = edge.home(&tokens.access).await.expect(StatusCode::OK);
         assert_eq!(home.json()["complete"], true);
     }
+    // By now it isn't waited for, but by one call a second that asks whether it is back.
+    assert_eq!(
+        edge.app().readyz().await["circuits"]["redis.identity"],
+        "open"
+    );
+    let refused = async {
+        for _ in 0..50 {
+            assert_unavailable(edge.app().refresh(&tokens.refresh).await);
+        }
+    };
+    let ((), took) = timed(refused).await;
+    assert!(took < 50 * MS(250) / 2, "{took:?}");
     edge.redis.heal();
     assert_heals(&edge, &tokens, &cookie).await;
 }
