@@ -6,15 +6,15 @@
 
 mod check;
 mod cost;
+mod memory;
 mod policy;
-mod pool;
 
 use std::{num::NonZero, sync::Arc};
 
-use anyhow::Context as _;
+use tokio::sync::Semaphore;
 
 use super::{identifier::Password, settings::PasswordSettings};
-use pool::Pool;
+use memory::Memory;
 
 pub use cost::{Cost, NoCost};
 pub use policy::Weakness;
@@ -29,7 +29,9 @@ pub struct Busy;
 pub struct Hasher {
     /// Those of stored hashes; new ones have the first.
     costs: Arc<[Cost]>,
-    pool: Pool,
+    memory: Memory,
+    running: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
     min_score: u8,
 }
 
@@ -45,7 +47,7 @@ impl Hasher {
     /// A hasher with these parameters.
     ///
     /// # Errors
-    /// When the parameters are none that Argon2 has, or there can be no threads.
+    /// When the parameters are none that Argon2 has.
     pub fn new(settings: &PasswordSettings) -> anyhow::Result<Self> {
         let new = Cost::new(
             settings.memory_kib,
@@ -65,7 +67,9 @@ impl Hasher {
         };
         Ok(Self {
             costs: costs.into(),
-            pool: Pool::new(concurrency, settings.queue).context("threads that hash")?,
+            memory: Memory::default(),
+            running: Arc::new(Semaphore::new(concurrency)),
+            admitted: Arc::new(Semaphore::new(concurrency + settings.queue)),
             min_score: settings.min_score,
         })
     }
@@ -80,15 +84,15 @@ impl Hasher {
         password: Password,
         known: Vec<String>,
     ) -> Result<Result<String, Vec<Weakness>>, Busy> {
-        let (cost, min_score) = (self.costs[0], self.min_score);
-        let hash = move |memory: &mut _| {
+        let (memory, cost, min_score) = (self.memory.clone(), self.costs[0], self.min_score);
+        self.run(move || {
             let broken = policy::weaknesses(password.expose(), &known, min_score);
             if !broken.is_empty() {
                 return Err(broken);
             }
-            Ok(check::hash(cost, memory, password.expose()))
-        };
-        self.pool.run(hash).await
+            Ok(check::hash(cost, &memory, password.expose()))
+        })
+        .await
     }
 
     /// Checks a password against a stored hash. The work is the same without one,
@@ -101,11 +105,35 @@ impl Hasher {
         password: Password,
         stored: Option<String>,
     ) -> Result<Verdict, Busy> {
-        let costs = self.costs.clone();
-        let check = move |memory: &mut _| {
-            check::check(&costs, memory, password.expose(), stored.as_deref())
-        };
-        self.pool.run(check).await
+        let (memory, costs) = (self.memory.clone(), self.costs.clone());
+        self.run(move || check::check(&costs, &memory, password.expose(), stored.as_deref()))
+            .await
+    }
+
+    /// Runs work that takes a core, off the runtime's threads. Work whose
+    /// caller is gone before it begins isn't done.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| {
+            metrics::counter!("password_hashes_refused_total").increment(1);
+            Busy
+        })?;
+        let running = self
+            .running
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| Busy)?;
+        let done = tokio::task::spawn_blocking(move || {
+            let _held = (admitted, running);
+            work()
+        });
+        done.await.map_err(|error| {
+            tracing::error!(%error, "a password hash failed");
+            Busy
+        })
     }
 }
 

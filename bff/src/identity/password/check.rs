@@ -7,10 +7,10 @@ use argon2::{
 };
 use subtle::ConstantTimeEq as _;
 
-use super::{Verdict, cost::Cost, pool::Memory};
+use super::{Verdict, cost::Cost, memory::Memory};
 
 /// A password's hash at this cost, with a new salt.
-pub(super) fn hash(cost: Cost, memory: &mut Memory, password: &str) -> String {
+pub(super) fn hash(cost: Cost, memory: &Memory, password: &str) -> String {
     let (argon, salt) = (cost.argon(), Salt::generate());
     let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
     compute(&argon, memory, password, &salt, &mut output)
@@ -30,7 +30,7 @@ pub(super) fn hash(cost: Cost, memory: &mut Memory, password: &str) -> String {
 /// the costs is that of new hashes.
 pub(super) fn check(
     costs: &[Cost],
-    memory: &mut Memory,
+    memory: &Memory,
     password: &str,
     stored: Option<&str>,
 ) -> Verdict {
@@ -92,7 +92,7 @@ impl Stored {
         Cost::of(self.argon.params())
     }
 
-    fn is_of(&self, password: &str, memory: &mut Memory) -> bool {
+    fn is_of(&self, password: &str, memory: &Memory) -> bool {
         let mut computed = vec![0; self.output.len()];
         let hashed = compute(&self.argon, memory, password, &self.salt, &mut computed);
         hashed.is_ok() && bool::from(computed.ct_eq(self.output.as_bytes()))
@@ -102,18 +102,19 @@ impl Stored {
 /// Every hash is made here, and counted.
 fn compute(
     argon: &Argon2<'_>,
-    memory: &mut Memory,
+    memory: &Memory,
     password: &str,
     salt: &[u8],
     output: &mut [u8],
 ) -> argon2::Result<()> {
     let cost = Cost::of(argon.params()).to_string();
     metrics::counter!("password_hashes_total", "cost" => cost).increment(1);
-    let blocks = memory.blocks(argon.params().block_count());
-    let hashed =
-        argon.hash_password_into_with_memory(password.as_bytes(), salt, output, &mut *blocks);
-    if argon.params().t_cost() == 1 {
-        blocks.fill(Block::new());
-    }
-    hashed
+    memory.lend(argon.params().block_count(), |blocks| {
+        let hashed =
+            argon.hash_password_into_with_memory(password.as_bytes(), salt, output, &mut *blocks);
+        if argon.params().t_cost() == 1 {
+            blocks.fill(Block::new());
+        }
+        hashed
+    })
 }
