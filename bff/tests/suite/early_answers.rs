@@ -101,3 +101,27 @@ async fn whoever_waits_for_the_word_to_send_gets_the_answer_alone() {
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
     assert!(is_last(&answer), "{answer}");
 }
+
+#[tokio::test]
+async fn whoever_was_told_to_send_and_sends_too_much_reads_that_it_is_too_much() {
+    let app = TestApp::start().await;
+    let length = 5 * MEGABYTE;
+    let more = format!("content-length: {length}\r\nexpect: 100-continue\r\n");
+    let mut stream = connect(&app);
+    let talk = move || {
+        const GO_ON: &str = "HTTP/1.1 100 Continue\r\n\r\n";
+        stream
+            .write_all(head("POST /v1/auth/login", &more).as_bytes())
+            .unwrap();
+        let mut told = [0; GO_ON.len()];
+        stream.read_exact(&mut told).unwrap();
+        assert_eq!(told, GO_ON.as_bytes());
+        stream.write_all(&vec![b' '; length]).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let answer = tokio::task::spawn_blocking(talk).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(is_last(&answer), "{answer}");
+}
