@@ -101,6 +101,7 @@ pub(crate) fn exit_code(error: &MigrateError) -> u8 {
         MigrateError::Changed { .. } => 4,
         MigrateError::Unreachable { .. } => 5,
         MigrateError::Ahead { .. } => 6,
+        MigrateError::Busy { .. } => 7,
         MigrateError::NoSuchVersion { .. } => 2,
         MigrateError::Migration { .. } | MigrateError::Database(_) => 1,
     }

@@ -6,10 +6,19 @@ use sqlx::{
     postgres::PgConnectOptions,
 };
 
+use tokio::time::{sleep, timeout};
+
 use crate::MigrateError;
 
 /// How long a server may take to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long another migrator is waited for. One that takes longer builds something
+/// large; who is run again then, by hand or by its orchestrator, finds it done.
+pub(crate) const LOCK_LIMIT: Duration = Duration::from_secs(60);
+
+/// How often it is asked whether the other is done.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Names the migrators' advisory lock. Any number does that nothing else uses.
 const LOCK: i64 = i64::from_be_bytes(*b"portico\0");
@@ -48,18 +57,41 @@ pub(crate) fn is_missing(error: &MigrateError) -> bool {
         if refusal.code().as_deref() == Some("3D000"))
 }
 
-/// Waits until no other migrator is at work in this database. The lock is held
-/// until the connection closes.
-pub(crate) async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    connection.execute("SET lock_timeout = '60s'").await?;
-    sqlx::query("SELECT pg_advisory_lock($1)")
+/// Waits until no other migrator is at work in this database, at most `limit`. The
+/// lock is held until the connection closes.
+///
+/// Asks for it again and again: a statement that waited would be a transaction, and
+/// an index that the other builds concurrently would wait for its end.
+///
+/// # Errors
+/// [`MigrateError::Busy`] after `limit`; what the server refuses.
+pub(crate) async fn lock(
+    connection: &mut PgConnection,
+    url: &ServerUrl,
+    limit: Duration,
+) -> Result<(), MigrateError> {
+    let taken = async {
+        while !try_lock(connection).await? {
+            sleep(ASK_AGAIN).await;
+        }
+        // A migration that waits for a table's lock makes everyone else wait
+        // behind it: rather fail and be run again.
+        connection.execute("SET lock_timeout = '5s'").await
+    };
+    match timeout(limit, taken).await {
+        Ok(done) => done.map(drop).map_err(|error| MigrateError::at(url, error)),
+        Err(_) => Err(MigrateError::Busy {
+            url: url.clone(),
+            waited: limit,
+        }),
+    }
+}
+
+async fn try_lock(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
         .bind(LOCK)
-        .execute(&mut *connection)
-        .await?;
-    // A migration that waits for a table's lock makes everyone else wait
-    // behind it: rather fail and be run again.
-    connection.execute("SET lock_timeout = '5s'").await?;
-    Ok(())
+        .fetch_one(connection)
+        .await
 }
 
 fn options(url: &ServerUrl) -> Result<PgConnectOptions, MigrateError> {
@@ -77,11 +109,74 @@ async fn connect_with(
     url: &ServerUrl,
     options: &PgConnectOptions,
 ) -> Result<PgConnection, MigrateError> {
-    match tokio::time::timeout(CONNECT_LIMIT, PgConnection::connect_with(options)).await {
+    match timeout(CONNECT_LIMIT, PgConnection::connect_with(options)).await {
         Ok(result) => result.map_err(|error| MigrateError::at(url, error)),
         Err(_) => Err(MigrateError::Unreachable {
             url: url.clone(),
             reason: format!("no answer within {CONNECT_LIMIT:?}"),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use platform::testing::{Database, eventually};
+
+    use super::*;
+    use crate::Store;
+
+    async fn empty() -> Database {
+        Database::create("migrator_empty", async |_| ()).await
+    }
+
+    #[tokio::test]
+    async fn who_waits_keeps_no_index_from_being_built_and_then_goes_on() {
+        let database = empty().await;
+        let url = database.superuser_url();
+        let mut first = connect(&url).await.unwrap();
+        lock(&mut first, &url, LOCK_LIMIT).await.unwrap();
+        let second = tokio::spawn({
+            let url = url.clone();
+            async move { crate::up(Store::Accounts, &url).await }
+        });
+        eventually("the second one asks", async || {
+            let asking = "SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid()
+                          AND datname = current_database() AND query LIKE '%advisory_lock%'";
+            let asking: i64 = sqlx::query_scalar(asking)
+                .fetch_one(&mut first)
+                .await
+                .unwrap();
+            asking == 1
+        })
+        .await;
+        for statement in [
+            "SET lock_timeout = '10s'",
+            "CREATE TABLE large (id bigint)",
+            "CREATE INDEX CONCURRENTLY large_id ON large (id)",
+        ] {
+            first.execute(statement).await.unwrap();
+        }
+        assert!(!second.is_finished(), "it waits for the first one's end");
+        first.close().await.unwrap();
+        second.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waits_too_long_gives_up_and_says_for_what() {
+        let database = empty().await;
+        let url = database.superuser_url();
+        let mut first = connect(&url).await.unwrap();
+        lock(&mut first, &url, LOCK_LIMIT).await.unwrap();
+        let mut second = connect(&url).await.unwrap();
+        let limit = Duration::from_millis(500);
+        let refused = lock(&mut second, &url, limit).await.unwrap_err();
+        assert!(matches!(refused, MigrateError::Busy { .. }), "{refused}");
+        let said = refused.to_string();
+        assert!(
+            said.contains("another migrator") && said.contains("500ms"),
+            "{said}"
+        );
+        first.close().await.unwrap();
+        lock(&mut second, &url, LOCK_LIMIT).await.unwrap();
     }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use platform::{config::ServerUrl, postgres::is_unavailable};
 
 use crate::Store;
@@ -12,6 +14,14 @@ pub enum MigrateError {
         url: ServerUrl,
         /// What the connection says.
         reason: String,
+    },
+    /// Another migrator was at work for too long.
+    #[error("{url}: another migrator was at work for {waited:?}; run this one again")]
+    Busy {
+        /// The database, its password masked.
+        url: ServerUrl,
+        /// How long it was waited for.
+        waited: Duration,
     },
     /// Migrations that this program has and the database hasn't.
     #[error("{store}: pending from migration {first} on, {count} in all")]

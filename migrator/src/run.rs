@@ -6,7 +6,7 @@ use sqlx::{
 
 use crate::{
     MigrateError, State, Step, Store,
-    connection::{connect, connect_or_create, lock},
+    connection::{LOCK_LIMIT, connect, connect_or_create, lock},
     status::{known, steps},
 };
 
@@ -15,7 +15,7 @@ const TABLE: &str = "_sqlx_migrations";
 
 /// Brings the database at `url` in step: makes it when it's missing, applies
 /// what is pending, each migration in a transaction of its own, and sets the
-/// service's role and grants. Several at once wait for each other.
+/// service's role and grants. Several at once wait for each other, a minute at most.
 ///
 /// `url` is the owner's of the schema, who may make roles and databases when
 /// they don't exist.
@@ -110,11 +110,10 @@ async fn begin(
     url: &ServerUrl,
     connection: &mut PgConnection,
 ) -> Result<Vec<Step>, MigrateError> {
-    let read = async {
-        lock(connection).await?;
-        steps(store, connection).await
-    };
-    let steps = read.await.map_err(|error| MigrateError::at(url, error))?;
+    lock(connection, url, LOCK_LIMIT).await?;
+    let steps = steps(store, connection)
+        .await
+        .map_err(|error| MigrateError::at(url, error))?;
     known(store, &steps)?;
     Ok(steps)
 }

@@ -26,7 +26,8 @@ Exit codes:
   3  migrations are pending
   4  an applied migration was changed since
   5  a server can't be reached
-  6  a database is ahead: a newer program migrated it";
+  6  a database is ahead: a newer program migrated it
+  7  another migrator was at work for a minute";
 
 /// Settings of the migrator.
 #[derive(Debug, Clone, Serialize, Deserialize)]

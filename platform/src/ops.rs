@@ -18,9 +18,13 @@ use axum::{
     routing::get,
 };
 use futures::{FutureExt as _, future::BoxFuture, future::join_all};
+use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime::Handle,
+};
 
 use crate::shutdown::Lifetime;
 
@@ -233,6 +237,9 @@ async fn readyz(State(ops): State<Ops>) -> Response {
 }
 
 async fn render(State(ops): State<Ops>) -> Response {
+    // As many as there are just now: at rest, no more than before the load.
+    let tasks = Handle::current().metrics().num_alive_tasks();
+    gauge!("tokio_alive_tasks").set(u32::try_from(tasks).map_or(f64::INFINITY, f64::from));
     let content_type = [(
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",

@@ -17,6 +17,9 @@ pub mod orders {
         tonic::include_proto!("orders.v1");
     }
 
+    /// The most characters of a `ListItemsRequest.query`, without the space around it.
+    pub const MAX_QUERY_CHARS: usize = 200;
+
     /// The encoded `FileDescriptorSet` of the contract, for the reflection
     /// service and for the contract's own snapshot test.
     pub const FILE_DESCRIPTOR_SET: &[u8] =

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::time::{Instant, sleep};
 
 /// How long everything has to come to rest: longer than the longest pause
@@ -18,16 +19,28 @@ const NOUGHT: [&str; 6] = [
     r#"postgres_pool_connections{pool="#,
 ];
 
-/// Waits until the metrics show that nothing is under way and every circuit is
-/// closed. `ask` brings them, and asks for something before, so that circuits
-/// find out.
+const WAITED: &str = "postgres_pool_wait_seconds";
+const TASKS: &str = "tokio_alive_tasks";
+
+/// Seconds that a connection of a pool at rest may be waited for: the alarm's bound.
+const WAIT: f64 = 0.1;
+
+/// Tasks that there may be beyond those before the guests: connections that are kept,
+/// of guests and of pools that have filled meanwhile.
+const MORE_TASKS: f64 = 80.0;
+
+/// Waits until the metrics show that nothing is under way, nobody waits for a pool,
+/// every circuit is closed, and there are no more tasks than in those of `before`.
+/// `ask` brings them, and asks for something before, so that circuits find out.
 pub(crate) async fn reached(
+    before: &str,
     mut ask: impl AsyncFnMut() -> anyhow::Result<String>,
 ) -> anyhow::Result<()> {
+    let most = tasks(before).context("the edge doesn't tell of its tasks")? + MORE_TASKS;
     let began = Instant::now();
     loop {
         let metrics = ask().await?;
-        let Some(busy) = busy(&metrics) else {
+        let Some(busy) = busy(&metrics, most) else {
             return Ok(());
         };
         anyhow::ensure!(began.elapsed() < LIMIT, "not at rest: {busy}");
@@ -35,10 +48,31 @@ pub(crate) async fn reached(
     }
 }
 
-/// A gauge that isn't nought, as it stands in the metrics.
-fn busy(metrics: &str) -> Option<&str> {
+/// A gauge that isn't as it is at rest, as it stands in the metrics.
+fn busy(metrics: &str, most_tasks: f64) -> Option<&str> {
     metrics.lines().find(|line| {
-        let is_gauge = NOUGHT.iter().any(|name| line.starts_with(name));
-        is_gauge && !line.contains(r#"state="idle""#) && !line.ends_with(" 0")
+        let Some((name, value)) = gauge(line) else {
+            return false;
+        };
+        if name.starts_with(WAITED) {
+            return value > WAIT;
+        }
+        if name == TASKS {
+            return value > most_tasks;
+        }
+        let is_nought = NOUGHT.iter().any(|nought| name.starts_with(nought));
+        is_nought && !name.contains(r#"state="idle""#) && value != 0.0
     })
+}
+
+/// How many tasks there were.
+fn tasks(metrics: &str) -> Option<f64> {
+    let mut gauges = metrics.lines().filter_map(gauge);
+    Some(gauges.find(|(name, _)| *name == TASKS)?.1)
+}
+
+/// The name and labels of what a line tells, and its value.
+fn gauge(line: &str) -> Option<(&str, f64)> {
+    let (name, value) = line.rsplit_once(' ')?;
+    Some((name, value.parse().ok()?))
 }

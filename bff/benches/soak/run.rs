@@ -43,6 +43,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let http = client()?;
     let url = format!("http://{}", stand.edge.address);
     let edge = Edge::new(&url, http.clone(), stand.people.clone())?;
+    let before = stand.metrics(&http).await?;
     let mut guests = arrival::of_everyone(&edge, PASSWORD, seed).await?;
     let files = stand.open_files()?;
 
@@ -61,7 +62,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     report::say("everyone leaves");
     let left = Instant::now();
-    let at_rest = rest::reached(async || {
+    let at_rest = rest::reached(&before, async || {
         // Circuits find out by being asked.
         let soon = Instant::now() + Duration::from_millis(200);
         join_all(guests.iter_mut().map(|guest| guest.visit(soon))).await;
@@ -73,7 +74,10 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let books = join_all(guests.iter_mut().map(|guest| guest.settle())).await;
     let mut db = stand.database().await?;
     let verdicts: [Verdict; 7] = [
-        ("nothing is under way, every circuit is closed", at_rest),
+        (
+            "nothing is under way or waited for, every circuit is closed, tasks have ended",
+            at_rest,
+        ),
         ("every event is out", outbox_is_empty(&mut db).await),
         (
             "files and sockets are closed",

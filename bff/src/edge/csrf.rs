@@ -6,14 +6,17 @@
 //! comes from must not speak against it (OWASP, cross-site request forgery
 //! prevention cheat sheet).
 
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, Method, header};
 
-use super::error::{ApiError, Code};
+use super::{
+    error::{ApiError, Code},
+    extract::media_type,
+};
 
 /// Checks a request that carries the session cookie.
 ///
 /// # Errors
-/// 403 `csrf`; 415 for a content type that only a form has.
+/// 403 `csrf`; 415 for a content type that no route takes.
 pub fn check(method: &Method, headers: &HeaderMap, allowed: &[String]) -> Result<(), ApiError> {
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
@@ -22,23 +25,9 @@ pub fn check(method: &Method, headers: &HeaderMap, allowed: &[String]) -> Result
         return Err(ApiError::new(Code::Csrf).detail("the header X-CSRF: 1 is missing"));
     }
     check_source(headers, allowed)?;
-    if headers
-        .get_all(header::CONTENT_TYPE)
-        .iter()
-        .any(is_of_a_form)
-    {
-        return Err(ApiError::new(Code::UnsupportedMediaType));
-    }
+    // The other types that a form can have, which no route takes.
+    media_type(headers)?;
     Ok(())
-}
-
-/// Whether a plain form could have sent this, which no route takes.
-fn is_of_a_form(content_type: &HeaderValue) -> bool {
-    let essence = content_type.as_bytes().split(|byte| *byte == b';').next();
-    let essence = essence.unwrap_or_default().trim_ascii();
-    [&b"text/plain"[..], b"multipart/form-data"]
-        .iter()
-        .any(|form| essence.eq_ignore_ascii_case(form))
 }
 
 /// Checks where a request comes from, as far as its browser says so. This alone

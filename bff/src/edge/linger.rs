@@ -36,7 +36,8 @@ struct Lingering {
     /// Empty once it was given away.
     body: Option<Incoming>,
     ended: Arc<AtomicBool>,
-    /// Its client waits for the answer, or for `100 Continue`, before it sends any.
+    /// Its client waits for the answer, or for `100 Continue`, before it sends any;
+    /// hyper says that it may as soon as somebody reads.
     waits: bool,
 }
 
@@ -87,6 +88,7 @@ impl Body for Lingering {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.waits = false;
         let Some(body) = &mut self.body else {
             return Poll::Ready(None);
         };

@@ -2,6 +2,7 @@
 //! connections and in the time that a client may take, and drained at the end.
 
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr},
     pin::Pin,
     sync::Arc,
@@ -22,7 +23,7 @@ use platform::shutdown::Lifetime;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,13 @@ use crate::config::HttpSettings;
 /// How long requests may be under way from a balancer that has just found the
 /// listener closed.
 const LINGER: Duration = Duration::from_millis(500);
+
+/// What HTTP/2 begins with, and no request of HTTP/1.1 does (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// When first bytes that may become either version are looked at again. Hardly
+/// anyone's come in pieces.
+const PEEK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The address at the other end of the connection.
 #[derive(Debug, Clone, Copy)]
@@ -101,7 +109,7 @@ pub async fn serve(
 
     let delay = async {
         lifetime.stopping().await;
-        tokio::time::sleep(settings.drain_delay_ms.duration()).await;
+        sleep(settings.drain_delay_ms.duration()).await;
     };
     tokio::pin!(delay);
     loop {
@@ -111,7 +119,7 @@ pub async fn serve(
                 // Out of descriptors, or the client has gone already.
                 Err(error) => {
                     tracing::warn!(%error, "accept");
-                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    sleep(Duration::from_millis(10)).await;
                 }
             },
             () = &mut delay => break,
@@ -124,7 +132,7 @@ pub async fn serve(
     drop(listener);
     // What was sent just before on a connection that was open, or was just
     // opened, isn't read yet: closed now, it would be lost.
-    tokio::time::sleep(LINGER).await;
+    sleep(LINGER).await;
     draining.cancel();
     let limit = settings.drain_limit_ms.duration();
     if timeout(limit, graceful.shutdown()).await.is_err() {
@@ -169,14 +177,28 @@ impl Protocols {
         }
     }
 
-    /// Looks at the first bytes and leaves them: HTTP/2 begins with "PRI", which
-    /// is no method of HTTP/1.1 (RFC 9113, section 3.4). Hyper's own detection
-    /// takes them and gives them back in front of the rest, for which each
-    /// connection over HTTP/1.1 pays with a buffer of twice the size.
+    /// Looks at the first bytes and leaves them. Hyper's own detection takes them
+    /// and gives them back in front of the rest, for which each connection over
+    /// HTTP/1.1 pays with a buffer of twice the size.
+    ///
+    /// None for who hasn't said which within one patience, however little comes at
+    /// a time: hyper waits for the rest of a preface for as long as some of it comes.
     async fn speaks_http2(&self, stream: &TcpStream) -> Option<bool> {
-        let mut first = [0; 3];
-        let peeked = timeout(self.patience, stream.peek(&mut first)).await;
-        Some(&first[..peeked.ok()?.ok()?] == b"PRI")
+        let look = async {
+            let mut first = [0; PREFACE.len()];
+            loop {
+                let peeked = stream.peek(&mut first).await?;
+                match &first[..peeked] {
+                    whole if whole == PREFACE => return Ok(true),
+                    // "P" may become a POST as well.
+                    begun if PREFACE.starts_with(begun) => {}
+                    _ => return io::Result::Ok(false),
+                }
+                // What is left unread is readable, so there is nothing to wait for.
+                sleep(PEEK_AGAIN).await;
+            }
+        };
+        timeout(self.patience, look).await.ok()?.ok()
     }
 
     /// Who doesn't read an answer is left, or it would wait for ever.

@@ -2,7 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use platform::currency::Currency;
-use proto::orders::v1;
+use proto::orders::{MAX_QUERY_CHARS, v1};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use crate::{
         error::ApiError,
         extract::{AnyText, Cursor, FromField, IfNoneMatch, Invalid, Limit, Path, Query, parsed},
     },
-    schema::{AmountText, CurrencyCode},
+    schema::{AmountText, CurrencyCode, schemas, text},
     screens::{json, strong_etag},
     upstream::{
         Context,
@@ -45,6 +45,25 @@ pub enum Sort {
     Relevance,
 }
 
+/// Words to search for, as many as the orders service takes.
+#[derive(Debug)]
+pub struct Words(String);
+
+schemas! {
+    Words, "Words": "Words to search for.", text(0, MAX_QUERY_CHARS);
+}
+
+impl FromField for Words {
+    fn from_field(value: Value) -> Result<Self, Invalid> {
+        let text = String::from_field(value)?.trim().to_owned();
+        if text.chars().count() > MAX_QUERY_CHARS {
+            let detail = format!("at most {MAX_QUERY_CHARS} characters");
+            return Err(Invalid::new("too_long", detail));
+        }
+        Ok(Self(text))
+    }
+}
+
 crate::request! {
     /// Which items.
     #[derive(IntoParams)]
@@ -52,8 +71,7 @@ crate::request! {
     pub struct ItemsQuery {
         /// Words to search for; knows "quoted phrases", `or` and `-without`, and
         /// forgives typing errors.
-        #[param(value_type = Option<AnyText>)]
-        query: Option<String>,
+        query: Option<Words>,
         /// Only those that carry this tag.
         #[param(value_type = Option<AnyText>)]
         tag: Option<String>,
@@ -153,7 +171,7 @@ fn name(query: &ItemQuery) -> String {
 impl From<ItemsQuery> for ItemQuery {
     fn from(query: ItemsQuery) -> Self {
         Self {
-            query: query.query.unwrap_or_default(),
+            query: query.query.map(|Words(text)| text).unwrap_or_default(),
             tag: query.tag.unwrap_or_default(),
             currency: query.currency,
             min_price: query.min_price,

@@ -1,9 +1,13 @@
 //! What every route of a kind refuses alike.
 
 use http::{Method, StatusCode};
+use proto::orders::MAX_QUERY_CHARS;
 use rstest::rstest;
 
-use crate::helpers::{Answer, TestApp};
+use crate::{
+    helpers::{Answer, TestApp},
+    orders_stub::OrdersStub,
+};
 
 #[tokio::test]
 async fn what_wants_no_body_takes_none_of_a_form_either() {
@@ -84,4 +88,20 @@ async fn a_deadline_is_a_time_to_come(#[case] path: &str) {
         let answer = answer.expect(StatusCode::BAD_REQUEST);
         assert_eq!(answer.pointers(), ["X-Deadline-Ms"], "{wrong:?}");
     }
+}
+
+#[tokio::test]
+async fn more_words_than_orders_searches_for_are_refused_before_it_is_asked() {
+    let orders = OrdersStub::start();
+    let app = TestApp::with(|settings| settings.orders.url = orders.url()).await;
+    let search = async |words: &str| app.get(&format!("/v1/items?query={words}"), None).await;
+    // In characters, without the space around them.
+    let most = format!("%20{}%20", "%C3%BC".repeat(MAX_QUERY_CHARS));
+    search(&most).await.expect(StatusCode::OK);
+    let asked = orders.count("list_items");
+    let answer = search(&"a".repeat(MAX_QUERY_CHARS + 1)).await;
+    let answer = answer.expect(StatusCode::BAD_REQUEST);
+    assert_eq!(answer.pointers(), ["query"]);
+    assert_eq!(answer.json()["errors"][0]["code"], "too_long");
+    assert_eq!(orders.count("list_items"), asked);
 }

@@ -1,6 +1,6 @@
 //! Connections, before and beside what is asked over them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{StatusCode, Version};
 use platform::config::Millis;
@@ -18,6 +18,18 @@ const SOON: Duration = Duration::from_secs(10);
 async fn connect(app: &TestApp) -> TcpStream {
     let address = app.url.strip_prefix("http://").unwrap();
     TcpStream::connect(address).await.unwrap()
+}
+
+/// Says some of it, and the rest once that was looked at.
+async fn in_two(app: &TestApp, text: &str, first: usize) -> TcpStream {
+    let mut stream = connect(app).await;
+    stream.set_nodelay(true).unwrap();
+    let (first, rest) = text.split_at(first);
+    stream.write_all(first.as_bytes()).await.unwrap();
+    // Answered after it, and over another connection, which was taken after it.
+    app.get("/problems", None).await.expect(StatusCode::OK);
+    stream.write_all(rest.as_bytes()).await.unwrap();
+    stream
 }
 
 async fn with_patience_for_heads(ms: u64) -> TestApp {
@@ -43,7 +55,13 @@ async fn both_versions_of_http_are_spoken_on_one_port() {
 #[tokio::test]
 async fn who_says_nothing_or_stops_halfway_is_hung_up_on() {
     let app = with_patience_for_heads(200).await;
-    for said in ["", "PR", "PRI", "GET /problems HTTP/1.1\r\nhost: "] {
+    for said in [
+        "",
+        "PR",
+        "PRI",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r",
+        "GET /problems HTTP/1.1\r\nhost: ",
+    ] {
         let mut stream = connect(&app).await;
         stream.write_all(said.as_bytes()).await.unwrap();
         let mut heard = Vec::new();
@@ -52,6 +70,59 @@ async fn who_says_nothing_or_stops_halfway_is_hung_up_on() {
         let _ = ended.unwrap_or_else(|_| panic!("{said:?} is waited for"));
         assert!(!heard.starts_with(b"HTTP/1.1 2"), "{said:?}");
     }
+}
+
+#[tokio::test]
+async fn whatever_comes_first_of_it_a_version_is_recognised_by_the_whole() {
+    let app = TestApp::start().await;
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    // No settings, as the frame that has to follow; hyper's own come first, too.
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let post = "POST /problems HTTP/1.1\r\nhost: edge\r\nconnection: close\r\n\r\n";
+    for first in 1..preface.len() {
+        let mut stream = in_two(&app, preface, first).await;
+        stream.write_all(&settings).await.unwrap();
+        let mut heard = [0; 4];
+        stream.read_exact(&mut heard[..]).await.unwrap();
+        assert_eq!(heard[3], 4, "settings after {first} bytes: {heard:?}");
+    }
+    for (request, status) in [
+        (post.to_owned(), 405),
+        (post.replace("POST", "PUT"), 405),
+        (post.replace("POST", "PATCH"), 405),
+        // The longest beginnings that may be either.
+        (post.replace("POST", "PROPFIND"), 405),
+        (post.replace("POST", "PRI"), 405),
+    ] {
+        for first in 1..4 {
+            let mut stream = in_two(&app, &request, first).await;
+            let mut heard = String::new();
+            stream.read_to_string(&mut heard).await.unwrap();
+            let expected = format!("HTTP/1.1 {status} ");
+            assert!(heard.starts_with(&expected), "{request} {first}: {heard}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_sends_its_preface_in_drops_has_no_more_time_for_all_of_them() {
+    const PATIENCE: Duration = Duration::from_millis(400);
+    let app = with_patience_for_heads(400).await;
+    let mut stream = connect(&app).await;
+    stream.set_nodelay(true).unwrap();
+    let began = Instant::now();
+    for byte in "PRI * HTTP/2.0\r\n\r\nSM\r\n\r".bytes() {
+        if stream.write_all(&[byte]).await.is_err() {
+            break;
+        }
+        // A drop in time, were each of them waited for.
+        if let Ok(end) = timeout(PATIENCE / 2, stream.read_u8()).await {
+            end.unwrap_err();
+            break;
+        }
+    }
+    let took = began.elapsed();
+    assert!(PATIENCE <= took && took < PATIENCE * 5, "{took:?}");
 }
 
 #[tokio::test]

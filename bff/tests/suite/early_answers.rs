@@ -4,7 +4,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::helpers::TestApp;
@@ -94,10 +94,41 @@ async fn nobody_can_send_for_ever_for_nothing() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_the_word_to_send_gets_the_answer_alone() {
+async fn whoever_waits_for_the_word_to_send_gets_the_answer_alone_and_at_once() {
     let app = TestApp::start().await;
-    let more = format!("content-length: {MEGABYTE}\r\nexpect: 100-continue\r\n");
-    let answer = send_then_read(&app, head("POST /v1/nothing", &more), Vec::new()).await;
-    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    // Whoever then sends something else must not have it taken for a short body.
+    for length in [100, MEGABYTE] {
+        let more = format!("content-length: {length}\r\nexpect: 100-continue\r\n");
+        let began = Instant::now();
+        let answer = send_then_read(&app, head("POST /v1/nothing", &more), Vec::new()).await;
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        assert!(is_last(&answer), "{answer}");
+        // Nothing comes that could be waited for.
+        let took = began.elapsed();
+        assert!(took < Duration::from_millis(800), "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_was_told_to_send_and_sends_too_much_reads_that_it_is_too_much() {
+    let app = TestApp::start().await;
+    let length = 5 * MEGABYTE;
+    let more = format!("content-length: {length}\r\nexpect: 100-continue\r\n");
+    let mut stream = connect(&app);
+    let talk = move || {
+        const GO_ON: &str = "HTTP/1.1 100 Continue\r\n\r\n";
+        stream
+            .write_all(head("POST /v1/auth/login", &more).as_bytes())
+            .unwrap();
+        let mut told = [0; GO_ON.len()];
+        stream.read_exact(&mut told).unwrap();
+        assert_eq!(told, GO_ON.as_bytes());
+        stream.write_all(&vec![b' '; length]).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let answer = tokio::task::spawn_blocking(talk).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert!(is_last(&answer), "{answer}");
 }

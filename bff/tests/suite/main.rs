@@ -13,6 +13,7 @@ mod cookies;
 mod credentials;
 mod documentation;
 mod early_answers;
+mod ends;
 mod equal_work;
 mod events;
 mod faults;

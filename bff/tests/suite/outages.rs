@@ -1,10 +1,7 @@
 //! A dependency that is gone, hung or restarted: what still works works, what
 //! doesn't says so, and everything heals without a restart of ours.
 
-use std::{
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
-    time::{Duration, Instant},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
 use http::{Method, StatusCode};
@@ -154,45 +151,6 @@ async fn without_nats_people_register_and_their_mail_leaves_when_it_is_back_once
     })
     .await;
     assert_eq!(worker.recipients().await, ["ann@example.com"]);
-}
-
-#[tokio::test]
-async fn draining_under_load_fails_no_request() {
-    let app = TestApp::with(|settings| {
-        settings.http.drain_delay_ms = platform::config::Millis(300);
-    })
-    .await;
-    let tokens = app.signed_in("ann@example.com").await;
-    let answered = AtomicUsize::new(0);
-    // Clients that keep their connections, as browsers and balancers do, and go
-    // elsewhere when they are asked to.
-    let client = async || {
-        loop {
-            let request = app
-                .request(Method::GET, "/v1/me")
-                .bearer_auth(&tokens.access);
-            let answer = Answer::of(request).await.expect(StatusCode::OK);
-            answered.fetch_add(1, Ordering::Relaxed);
-            if answer.header("connection").as_deref() == Some("close") {
-                return;
-            }
-        }
-    };
-    let stop = async {
-        eventually("load", async || {
-            (answered.load(Ordering::Relaxed) > 200).then_some(())
-        })
-        .await;
-        app.lifetime.stop();
-    };
-    let clients = join_all((0..8).map(|_| client()));
-    tokio::join!(clients, stop);
-    let began = Instant::now();
-    assert!(
-        app.lifetime.finish(Duration::from_secs(30)).await,
-        "{:?}",
-        began.elapsed()
-    );
 }
 
 #[tokio::test]

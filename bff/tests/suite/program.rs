@@ -1,8 +1,12 @@
 //! `bff` itself, as a process of its own on the stores of a [`TestApp`].
 
-use std::{process::Command, process::Stdio, time::Duration};
+use std::{
+    process::{Command, ExitStatus, Stdio},
+    time::Duration,
+};
 
 use http::Method;
+use platform::testing::terminate;
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -10,7 +14,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::helpers::TestApp;
+use crate::helpers::{Answer, TestApp};
+
+/// Generous beside what beginning and ending take.
+const LIMIT: Duration = Duration::from_secs(20);
 
 impl TestApp {
     /// `bff` with these arguments, unstarted, on this edge's stores.
@@ -51,6 +58,8 @@ impl TestApp {
 /// A running `bff serve`.
 pub struct Program {
     pub url: String,
+    /// Where it tells of itself.
+    operations: String,
     client: reqwest::Client,
     child: Child,
 }
@@ -69,20 +78,25 @@ impl Program {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let listening = async {
+        let mut listening = async |which: &str| {
             loop {
                 let line = lines.next_line().await.unwrap().expect("it runs");
                 let line: Value = serde_json::from_str(&line).unwrap();
-                if line["message"] == "public listener" {
+                if line["message"] == which {
                     return format!("http://{}", line["address"].as_str().unwrap());
                 }
             }
         };
-        let url = timeout(Duration::from_secs(20), listening).await.unwrap();
+        let listening = async {
+            let operations = listening("operations listener").await;
+            (operations, listening("public listener").await)
+        };
+        let (operations, url) = timeout(LIMIT, listening).await.unwrap();
         // Whatever it says from here on is read, so that it never waits.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self {
             url,
+            operations,
             client: app.client.clone(),
             child,
         }
@@ -91,6 +105,21 @@ impl Program {
     /// Ends it as a power failure would.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
+    }
+
+    /// Asks it to end (SIGTERM).
+    pub fn terminate(&self) {
+        terminate(self.child.id().unwrap());
+    }
+
+    /// How it ended, once it has.
+    pub async fn ended(&mut self) -> ExitStatus {
+        timeout(LIMIT, self.child.wait()).await.unwrap().unwrap()
+    }
+
+    /// What its operations listener has at `path`.
+    pub async fn operations(&self, path: &str) -> Answer {
+        Answer::of(self.client.get(format!("{}{path}", self.operations))).await
     }
 
     /// A request, unsent.

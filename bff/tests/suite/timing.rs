@@ -123,6 +123,22 @@ async fn asking_for_a_code_takes_as_long_for_an_unknown_address() {
 }
 
 #[tokio::test]
+async fn asking_for_another_code_takes_as_long_as_for_the_first() {
+    let app = TestApp::with(|settings| {
+        settings.codes.resend_after_s = Seconds(0);
+        settings.codes.send_burst = 10_000;
+    })
+    .await;
+    app.user("ann@example.com").await;
+    let ask = |who: String| json!({ "identifier": who, "purpose": "registration" });
+    let again = |_| ask("ann@example.com".into());
+    // Nobody's, and without a code so far.
+    let first = |n| ask(format!("bob{n}@example.com"));
+    let (path, status) = ("/v1/auth/verify-code", StatusCode::ACCEPTED);
+    compare(&app, path, status, MANY, [&again, &first]).await;
+}
+
+#[tokio::test]
 async fn a_wrong_code_takes_as_long_for_an_unknown_address() {
     let app = TestApp::start().await;
     app.user("ann@example.com").await;

@@ -1,5 +1,6 @@
 use chrono::{DateTime, Utc};
 use platform::{currency::Currency, money::Money};
+use proto::orders::MAX_QUERY_CHARS;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -47,9 +48,6 @@ impl Item {
 pub struct SearchText(String);
 
 impl SearchText {
-    /// The most characters that are searched for.
-    pub const LIMIT: usize = 200;
-
     /// Reads what was sent; nothing but space is no search.
     ///
     /// # Errors
@@ -59,8 +57,8 @@ impl SearchText {
             return Err(Refused("expected text without NUL characters"));
         }
         let text = text.trim();
-        if text.chars().count() > Self::LIMIT {
-            return Err(Refused("expected at most 200 characters"));
+        if text.chars().count() > MAX_QUERY_CHARS {
+            return Err(Refused("expected fewer characters"));
         }
         Ok((!text.is_empty()).then(|| Self(text.to_owned())))
     }
