@@ -118,6 +118,7 @@ impl AppState {
         let redis = Redis::new(&settings.redis)?;
         let nats = Nats::connect(&settings.nats, "bff").await?;
 
+        lifetime.spawn(redis.clone().watch(lifetime.clone()));
         let store = store::guarded(redis.clone(), &guards);
         let sessions = Sessions::new(
             store.clone(),

@@ -8,7 +8,7 @@ use std::{
 use metrics::gauge;
 use serde::{Deserialize, Serialize};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, PgPool, PgTransaction, SqlSafeStr as _,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, PgPool, PgTransaction, SqlSafeStr as _,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -52,7 +52,32 @@ impl PostgresSettings {
     /// # Errors
     /// When the URL isn't one of PostgreSQL.
     pub fn pool(&self, application: &str) -> Result<PgPool, sqlx::Error> {
-        let options = PgConnectOptions::from_str(self.url.expose().as_str())?
+        Ok(self
+            .pool_options()
+            .connect_lazy_with(self.connect_options(application)?))
+    }
+
+    /// As [`PostgresSettings::pool`], for connections that are given back in the
+    /// middle of something: each is closed unless it is found well soon. sqlx's own
+    /// look at it has no end when the server's machine went away without a word.
+    ///
+    /// # Errors
+    /// When the URL isn't one of PostgreSQL.
+    pub fn pool_of_writers(&self, application: &str) -> Result<PgPool, sqlx::Error> {
+        let limit = self.acquire_timeout_ms.duration();
+        let options = self.pool_options().after_release(move |connection, _| {
+            Box::pin(async move {
+                match tokio::time::timeout(limit, connection.ping()).await {
+                    Ok(outcome) => outcome.map(|()| true),
+                    Err(_) => Err(sqlx::Error::PoolTimedOut),
+                }
+            })
+        });
+        Ok(options.connect_lazy_with(self.connect_options(application)?))
+    }
+
+    fn connect_options(&self, application: &str) -> Result<PgConnectOptions, sqlx::Error> {
+        Ok(PgConnectOptions::from_str(self.url.expose().as_str())?
             .application_name(application)
             .options([
                 ("statement_timeout", self.statement_timeout_ms.0.to_string()),
@@ -63,18 +88,18 @@ impl PostgresSettings {
                 ("client_connection_check_interval", "50".to_owned()),
             ])
             .log_statements(tracing::log::LevelFilter::Trace)
-            .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1));
-        Ok(PgPoolOptions::new()
+            .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1)))
+    }
+
+    fn pool_options(&self) -> PgPoolOptions {
+        PgPoolOptions::new()
             .max_connections(self.max_connections)
-            // Whoever comes first, or after a quiet time, doesn't wait for one.
-            .min_connections(self.max_connections.min(2))
             .acquire_timeout(self.acquire_timeout_ms.duration())
             // A ping before each use costs 14 % of the throughput; a dead
             // connection shows itself at the first statement instead.
             .test_before_acquire(false)
             .max_lifetime(Duration::from_secs(30 * 60))
             .idle_timeout(Duration::from_secs(10 * 60))
-            .connect_lazy_with(options))
     }
 }
 
@@ -114,9 +139,12 @@ pub async fn begin_with(
     // got it next would work in a transaction that nobody commits. Hence this
     // goes on to its end, and then is rolled back.
     let begin = PgTransaction::begin(connection, Some(statement.into_sql_str()));
-    tokio::spawn(begin)
-        .await
-        .map_err(|_| sqlx::Error::WorkerCrashed)?
+    let begin = tokio::time::timeout(pool.options().get_acquire_timeout(), begin);
+    match tokio::spawn(begin).await {
+        Ok(Ok(begun)) => begun,
+        Ok(Err(_)) => Err(sqlx::Error::PoolTimedOut),
+        Err(_) => Err(sqlx::Error::WorkerCrashed),
+    }
 }
 
 /// Shows in the metrics, until the process ends, how many connections of a pool

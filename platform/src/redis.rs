@@ -1,16 +1,26 @@
 //! Connections to Redis: one multiplexed connection for short commands and
 //! scripts, and a pool for what must own a connection: asking how the server is.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use deadpool_redis::{Pool, PoolError, Runtime};
 use redis::{
-    Client,
+    Client, IntoConnectionInfo as _, RedisResult,
     aio::{ConnectionManager, ConnectionManagerConfig},
+    io::tcp::TcpSettings,
 };
 use serde::{Deserialize, Serialize};
+use tokio::time::MissedTickBehavior;
 
-use crate::config::{Millis, ServerUrl};
+use crate::{
+    config::{Millis, ServerUrl},
+    shutdown::Lifetime,
+};
+
+/// How often the connection is looked at, and how often in a row it may be silent.
+const LOOK: Duration = Duration::from_secs(1);
+const SILENT: u32 = 3;
 
 /// Settings of Redis.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,7 +53,8 @@ impl Default for RedisSettings {
 /// Redis, as the program uses it. Cloning shares the connections.
 #[derive(Clone)]
 pub struct Redis {
-    hot: ConnectionManager,
+    hot: Arc<ArcSwap<ConnectionManager>>,
+    connect: Arc<Connect>,
     pool: Pool,
     prefix: String,
     response_timeout: Duration,
@@ -70,7 +81,10 @@ impl Redis {
             .set_connection_timeout(Some(settings.connect_timeout_ms.duration()))
             .set_number_of_retries(0)
             .set_max_delay(Duration::from_secs(1));
-        let hot = ConnectionManager::new_lazy_with_config(Client::open(url)?, config)?;
+        // Nothing waits to be sent together with what comes next.
+        let tcp = TcpSettings::default().set_nodelay(true);
+        let client = Client::open(url.into_connection_info()?.set_tcp_settings(tcp))?;
+        let connect = Connect { client, config };
         let pool = deadpool_redis::Config::from_url(url)
             .builder()?
             .max_size(settings.pool_size)
@@ -80,7 +94,8 @@ impl Redis {
             .runtime(Runtime::Tokio1)
             .build()?;
         Ok(Self {
-            hot,
+            hot: Arc::new(ArcSwap::from_pointee(connect.lazily()?)),
+            connect: Arc::new(connect),
             pool,
             prefix: settings.prefix.clone(),
             response_timeout: settings.response_timeout_ms.duration(),
@@ -91,7 +106,39 @@ impl Redis {
     /// in one round trip.
     #[must_use]
     pub fn hot(&self) -> ConnectionManager {
-        self.hot.clone()
+        ConnectionManager::clone(&self.hot.load())
+    }
+
+    /// Until the process ends, connects anew when the connection is silent and the
+    /// server answers over others: the server's machine was replaced, or something
+    /// on the way has forgotten the connection. The client itself connects anew when
+    /// a connection breaks, and not when nothing comes over it.
+    pub async fn watch(self, lifetime: Lifetime) {
+        let mut tick = tokio::time::interval(LOOK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut silent = 0;
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = lifetime.stopping() => return,
+            }
+            let answer: RedisResult<()> = redis::cmd("PING").query_async(&mut self.hot()).await;
+            silent = match answer {
+                Err(error) if error.is_timeout() => silent + 1,
+                _ => 0,
+            };
+            if silent < SILENT || self.ping().await.is_err() {
+                continue;
+            }
+            match self.connect.lazily() {
+                Ok(hot) => {
+                    tracing::warn!("the connection to Redis is silent: connecting anew");
+                    self.hot.store(Arc::new(hot));
+                    silent = 0;
+                }
+                Err(error) => tracing::error!(%error, "Redis can't be connected to"),
+            }
+        }
     }
 
     /// How long a command may take.
@@ -114,5 +161,17 @@ impl Redis {
     pub async fn ping(&self) -> Result<(), PoolError> {
         let mut connection = self.pool.get().await?;
         Ok(redis::cmd("PING").query_async(&mut connection).await?)
+    }
+}
+
+/// What a connection is made with.
+struct Connect {
+    client: Client,
+    config: ConnectionManagerConfig,
+}
+
+impl Connect {
+    fn lazily(&self) -> RedisResult<ConnectionManager> {
+        ConnectionManager::new_lazy_with_config(self.client.clone(), self.config.clone())
     }
 }

@@ -45,6 +45,7 @@ pub struct ApiError {
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    congestion: bool,
 }
 
 impl ApiError {
@@ -56,6 +57,7 @@ impl ApiError {
             detail: code.title().into(),
             errors: Vec::new(),
             headers: Vec::new(),
+            congestion: false,
         };
         match code.status() {
             // RFC 9110 wants a challenge with every 401.
@@ -114,6 +116,21 @@ impl ApiError {
     pub fn retry_after(self, after: Duration) -> Self {
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
         self.header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+    }
+
+    /// Something behind has too much to do: a sign that too many are let in. That
+    /// there is no room for one more of a kind, a stream or a password, isn't.
+    #[must_use]
+    pub fn congestion(self) -> Self {
+        Self {
+            congestion: true,
+            ..self
+        }
+    }
+
+    /// See [`ApiError::congestion`].
+    pub(super) const fn is_congestion(&self) -> bool {
+        self.congestion
     }
 
     /// The code.

@@ -65,6 +65,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
                 header::IF_MATCH,
                 header::IF_NONE_MATCH,
                 HeaderName::from_static("idempotency-key"),
+                HeaderName::from_static("last-event-id"),
                 HeaderName::from_static("traceparent"),
                 HeaderName::from_static("x-csrf"),
                 HeaderName::from_static("x-deadline-ms"),

@@ -151,6 +151,9 @@ impl From<CallError> for ApiError {
             None => tracing::debug!(%error, "a call was refused"),
         }
         match error.retry_after() {
+            Some(after) if code == Code::Overloaded => {
+                Self::new(code).retry_after(after).congestion()
+            }
             Some(after) if code != Code::DeadlineExceeded => Self::new(code).retry_after(after),
             _ => Self::new(code),
         }

@@ -9,7 +9,7 @@ mod cost;
 mod memory;
 mod policy;
 
-use std::{num::NonZero, sync::Arc};
+use std::{num::NonZero, panic::resume_unwind, sync::Arc};
 
 use tokio::sync::Semaphore;
 
@@ -126,14 +126,16 @@ impl Hasher {
             .acquire_owned()
             .await
             .map_err(|_| Busy)?;
+        let span = tracing::Span::current();
         let done = tokio::task::spawn_blocking(move || {
             let _held = (admitted, running);
-            work()
+            span.in_scope(work)
         });
-        done.await.map_err(|error| {
-            tracing::error!(%error, "a password hash failed");
-            Busy
-        })
+        match done.await {
+            Ok(done) => Ok(done),
+            // As if it had panicked here; it isn't cancelled.
+            Err(error) => resume_unwind(error.into_panic()),
+        }
     }
 }
 

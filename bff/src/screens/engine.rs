@@ -110,7 +110,7 @@ impl Screens {
         // Before the parts are looked up, so that a change from here on counts.
         let stamp = inner.cache.stamp(keys.iter());
         let budget = (screen.budget)(&inner.settings);
-        let whole = Deadline::within(ask.limit.map_or(budget, |limit| limit.min(budget)));
+        let whole = Deadline::asked(ask.limit, budget);
         let parts = screen.parts.iter().zip(&screen.metrics).enumerate();
         let parts = parts.map(|(index, (part, metrics))| {
             if selection.has(index) {

@@ -9,26 +9,52 @@ use super::CallError;
 /// It is a point in time, not a span, so that waiting in one place leaves less
 /// for the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Deadline(Instant);
+pub struct Deadline {
+    at: Instant,
+    hurried: bool,
+}
 
 impl Deadline {
     /// So far from now.
     #[must_use]
     pub fn within(limit: Duration) -> Self {
-        Self(Instant::now() + limit)
+        Self {
+            at: Instant::now() + limit,
+            hurried: false,
+        }
+    }
+
+    /// So far from now, or sooner when the client asks for that.
+    #[must_use]
+    pub fn asked(asked: Option<Duration>, limit: Duration) -> Self {
+        let asked = asked.unwrap_or(limit).min(limit);
+        Self {
+            hurried: asked < limit / 2,
+            ..Self::within(asked)
+        }
+    }
+
+    /// Whether the client gave less than half of the time that there usually is:
+    /// that it wasn't enough is no fault of those who were called.
+    #[must_use]
+    pub const fn is_hurried(self) -> bool {
+        self.hurried
     }
 
     /// What is left; nothing once it has passed.
     #[must_use]
     pub fn remaining(self) -> Duration {
-        self.0.saturating_duration_since(Instant::now())
+        self.at.saturating_duration_since(Instant::now())
     }
 
     /// The deadline of one part of the work: `cap` from now, and in any case
     /// `reserve` before the whole has to be done.
     #[must_use]
     pub fn part(self, cap: Duration, reserve: Duration) -> Self {
-        Self::within(cap.min(self.remaining().saturating_sub(reserve)))
+        Self {
+            hurried: self.hurried,
+            ..Self::within(cap.min(self.remaining().saturating_sub(reserve)))
+        }
     }
 
     /// Does some work until the deadline; then the work is dropped.
@@ -39,7 +65,7 @@ impl Deadline {
         self,
         work: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
-        timeout_at(self.0, work)
+        timeout_at(self.at, work)
             .await
             .unwrap_or(Err(CallError::DeadlineExceeded))
     }

@@ -184,7 +184,11 @@ impl Guard {
         let verdict = match &outcome {
             Ok(_) => Verdict::Success,
             Err(CallError::Unavailable { .. } | CallError::Internal(_)) => Verdict::Failure,
-            Err(CallError::DeadlineExceeded) if given >= self.policy.patience => Verdict::Failure,
+            Err(CallError::DeadlineExceeded)
+                if given >= self.policy.patience && !deadline.is_hurried() =>
+            {
+                Verdict::Failure
+            }
             Err(CallError::DeadlineExceeded) => return outcome,
             Err(CallError::Overloaded { .. }) => Verdict::Throttled,
             Err(_) => Verdict::Refused,

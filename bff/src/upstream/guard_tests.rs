@@ -232,6 +232,19 @@ async fn clients_in_a_hurry_dont_open_the_circuit() {
     assert!(guard.breaker.is_closed());
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_time_that_a_client_asks_for_counts_from_half_of_the_usual() {
+    for (asked, closed) in [(MS(400), true), (MS(600), false)] {
+        let guard = guard(policy());
+        for _ in 0..10 {
+            let hang = || std::future::pending::<Result<(), CallError>>();
+            let deadline = Deadline::asked(Some(asked), MS(1_000)).part(MS(900), MS(50));
+            let _ = guard.call(deadline, hang).await;
+        }
+        assert_eq!(guard.breaker.is_closed(), closed, "{asked:?}");
+    }
+}
+
 /// A guard whose circuit is open, and a probe is due.
 async fn due(policy: Policy) -> (Guard, Guards) {
     let clock = ManualClock::new();

@@ -99,6 +99,8 @@ struct State {
     fault: Fault,
     /// Changes when all connections are to be reset.
     cut: u64,
+    /// Changes when none of them is carried any more.
+    abandoned: u64,
 }
 
 impl Proxy {
@@ -136,6 +138,7 @@ impl Proxy {
             state: watch::Sender::new(State {
                 fault: Fault::None,
                 cut: 0,
+                abandoned: 0,
             }),
             open: AtomicUsize::new(0),
             lost: AtomicUsize::new(0),
@@ -181,6 +184,13 @@ impl Proxy {
     /// Resets every connection there is. New ones are carried as before.
     pub fn cut(&self) {
         self.way.state.send_modify(|state| state.cut += 1);
+    }
+
+    /// Lets nothing pass any more over the connections there are, and tells nobody:
+    /// as if the server's machine had gone, or something on the way had forgotten
+    /// them. New ones are carried as before.
+    pub fn abandon(&self) {
+        self.way.state.send_modify(|state| state.abandoned += 1);
     }
 
     /// Connections that it carries now.

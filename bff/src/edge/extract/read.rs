@@ -52,9 +52,8 @@ impl FromRequestParts<AppState> for Context {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let longest = state.settings.screens.read_ms.duration();
-        let limit = limit(&parts.headers)?.map_or(longest, |limit| limit.min(longest));
         Ok(Self {
-            deadline: Deadline::within(limit),
+            deadline: Deadline::asked(limit(&parts.headers)?, longest),
             trail: trail(parts),
         })
     }

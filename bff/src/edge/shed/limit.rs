@@ -6,9 +6,10 @@
 //! each route, or a burst of slow sign-ins would look like an overload.
 //!
 //! Requests also take longer when something behind the edge is slow, and then
-//! refusing them helps nobody. Hence there is always room for [`LEAST`], and
-//! fewer are let in step by step: a service that hangs is left alone by its
-//! circuit breaker before that is felt.
+//! refusing them helps nobody. Hence there is always room for [`LEAST`]: a service
+//! that hangs is left alone by its circuit breaker before that is felt. One that
+//! is slow and answers is not: with more than [`LEAST`] waiting for it, requests are
+//! refused until its new pace is known, some ten seconds.
 
 use std::{
     collections::HashMap,
@@ -34,6 +35,8 @@ const SAMPLES: u32 = 10;
 const EVERY: Duration = Duration::from_millis(1);
 /// Requests may take so many times as long as in quiet times.
 const TOLERANCE: f64 = 1.5;
+/// And nobody minds what takes only so many seconds.
+const BRIEF: f64 = 0.005;
 /// One that takes longer than this counts no more.
 const MOST: f64 = 4.0;
 /// The limit is lowered to this share of it at a time, or less far.
@@ -144,7 +147,7 @@ impl Window {
             None if known < ROUTES => self.quiet.entry(route.to_owned()).or_insert(took),
             None => return,
         };
-        let slower = took / quiet.max(1e-6);
+        let slower = took / quiet.max(BRIEF);
         // What holds when there is much to do isn't what holds when there isn't.
         let learned = match in_flight * 2 <= LEAST {
             true => LEARNED,
@@ -189,7 +192,7 @@ mod tests {
 
     /// A server that works on `CAPACITY` requests at once; more of them wait.
     const CAPACITY: usize = 100;
-    const WORK: Duration = Duration::from_millis(2);
+    const WORK: Duration = Duration::from_millis(20);
 
     /// How long a request takes that finds so many there.
     fn took(in_flight: usize) -> Duration {

@@ -153,10 +153,10 @@ where
     }
 }
 
-/// Whether the request was let in, and then refused by what it needed.
+/// Whether the request was let in, and then found something behind too busy.
 fn too_busy(response: &Response) -> bool {
     let error = response.extensions().get::<ApiError>();
-    error.is_some_and(|error| error.code() == Code::Overloaded)
+    error.is_some_and(ApiError::is_congestion)
 }
 
 #[cfg(test)]

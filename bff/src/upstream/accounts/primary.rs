@@ -60,7 +60,7 @@ impl Primary {
             ..breaker
         };
         Ok(Self(Arc::new(Inner {
-            pool: settings.pool(application)?,
+            pool: settings.pool_of_writers(application)?,
             guard: Guard::new(["accounts", "write"], policy, &breaker, guards),
             begin,
             // It may wait for a lock, too.

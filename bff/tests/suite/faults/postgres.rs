@@ -1,12 +1,12 @@
 //! Between the edge and PostgreSQL: reads.
 
 use bff::config::Settings;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use platform::testing::{Fault, Loss};
 use serde_json::json;
 
 use super::{BOUND, Edge, LIMIT, MS, timed};
-use crate::helpers::eventually;
+use crate::helpers::{Answer, eventually};
 
 /// Connections are made in quieter times.
 fn patient(settings: &mut Settings) {
@@ -151,6 +151,30 @@ async fn connections_that_are_cut_while_they_are_used_fail_no_read() {
     let home = edge.home(&token).await;
     assert_eq!(home.expect(StatusCode::OK).json()["complete"], true);
     assert_eq!(edge.postgres.lost(), 1);
+}
+
+#[tokio::test]
+async fn connections_that_are_forgotten_on_the_way_are_made_anew() {
+    let edge = Edge::with(|settings| {
+        settings.postgres.acquire_timeout_ms = platform::config::Millis(500);
+    })
+    .await;
+    let token = edge.app().signed_in("ann@example.com").await.access;
+    // As many as there may be.
+    let renames = (0..32).map(|_| async {
+        let body = json!({ "full_name": "Ann" });
+        let request = edge.app().request(Method::PATCH, "/v1/me");
+        Answer::of(request.bearer_auth(&token).json(&body)).await
+    });
+    futures::future::join_all(renames).await;
+    edge.postgres.abandon();
+    eventually("writes heal", async || {
+        edge.app().advance(chrono::TimeDelta::seconds(2));
+        edge.app().login("ann@example.com").await.status == StatusCode::OK
+    })
+    .await;
+    let home = edge.home(&token).await.expect(StatusCode::OK);
+    assert_eq!(home.json()["complete"], true);
 }
 
 #[tokio::test]

@@ -112,6 +112,20 @@ async fn connections_that_are_cut_are_made_again_and_nobody_is_signed_out() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_forgotten_on_the_way_is_made_anew() {
+    let edge = Edge::start().await;
+    let app = edge.app();
+    app.signed_in("ann@example.com").await;
+    edge.redis.abandon();
+    assert_unavailable(app.login("ann@example.com").await);
+    eventually("sign-in heals", async || {
+        app.advance(chrono::TimeDelta::seconds(2));
+        app.login("ann@example.com").await.status == StatusCode::OK
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_renewal_that_was_not_heard_of_is_repeated_and_no_theft() {
     let edge = Edge::start().await;
     let app = edge.app();

@@ -54,18 +54,18 @@ async fn a_client_that_asks_for_less_gets_its_answer_sooner() {
 
 #[tokio::test]
 async fn a_hung_service_is_left_alone_and_found_again_within_one_probe_period() {
+    let limit = MS(250);
     let stage = Stage::with(|settings| {
         // Nothing is kept, so that every screen asks.
         settings.cache.enabled = false;
         settings.orders.breaker.probe_after_ms = Millis(30_000);
+        settings.screens.home_ms = Millis(250);
     })
     .await;
     stage.orders.will(Behaviour::Hang);
-    let limit = MS(250);
     let orders = async || {
         let ask = Ask {
             parts: Some("orders".into()),
-            limit: Some(limit),
             ..Ask::default()
         };
         let shown = stage.screens.show(&HOME, &stage.caller, &ask).await;

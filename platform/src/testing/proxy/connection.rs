@@ -32,13 +32,15 @@ const STEP: Duration = Duration::from_millis(20);
 impl Way {
     pub(super) async fn carry(self: Arc<Self>, client: TcpStream, number: u64) {
         let _open = Open::new(&self);
-        let mut state = self.state.subscribe();
-        let born = state.borrow().cut;
+        let born = *self.state.borrow();
+        let ends = |state: &State| state.cut != born.cut || state.fault == Fault::Refuse;
+        let abandoned = |state: &State| state.abandoned != born.abandoned;
         let (mut client, mut server) = (client, None);
-        let ends = |state: &State| state.cut != born || state.fault == Fault::Refuse;
         tokio::select! {
             biased;
-            _ = state.wait_for(ends) => {}
+            () = self.until(ends) => {}
+            // Kept open, and nobody is told.
+            () = self.until(abandoned) => self.until(ends).await,
             done = self.pass(&mut client, &mut server, number) => {
                 if done.is_ok() {
                     return;
@@ -49,6 +51,10 @@ impl Way {
         for stream in [Some(client), server].into_iter().flatten() {
             let _ = stream.set_zero_linger();
         }
+    }
+
+    async fn until(&self, what: impl FnMut(&State) -> bool) {
+        let _ = self.state.subscribe().wait_for(what).await;
     }
 
     async fn pass(
