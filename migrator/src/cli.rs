@@ -131,3 +131,19 @@ fn print(store: Store, steps: &[migrator::Step]) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_explains_the_code_of_a_migrator_that_gave_up_waiting() {
+        let busy = MigrateError::Busy {
+            url: "postgres://localhost/accounts".parse().unwrap(),
+            waited: std::time::Duration::from_secs(60),
+        };
+        let explained = HELP.lines().find(|line| line.contains("another migrator"));
+        let code = explained.unwrap().split_whitespace().next().unwrap();
+        assert_eq!(code, exit_code(&busy).to_string());
+    }
+}

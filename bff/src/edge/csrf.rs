@@ -8,15 +8,14 @@
 
 use http::{HeaderMap, Method, header};
 
-use super::{
-    error::{ApiError, Code},
-    extract::media_type,
-};
+use super::error::{ApiError, Code};
 
-/// Checks a request that carries the session cookie.
+/// Checks a request that carries the session cookie. What a form can send as well is
+/// refused by the routes, with 415 and whoever asks: [`super::extract::Body`],
+/// [`super::extract::json_or_nothing`].
 ///
 /// # Errors
-/// 403 `csrf`; 415 for a content type that no route takes.
+/// 403 `csrf`.
 pub fn check(method: &Method, headers: &HeaderMap, allowed: &[String]) -> Result<(), ApiError> {
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
@@ -24,10 +23,7 @@ pub fn check(method: &Method, headers: &HeaderMap, allowed: &[String]) -> Result
     if headers.get("x-csrf").is_none_or(|value| value != "1") {
         return Err(ApiError::new(Code::Csrf).detail("the header X-CSRF: 1 is missing"));
     }
-    check_source(headers, allowed)?;
-    // The other types that a form can have, which no route takes.
-    media_type(headers)?;
-    Ok(())
+    check_source(headers, allowed)
 }
 
 /// Checks where a request comes from, as far as its browser says so. This alone

@@ -3,7 +3,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Request},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header, request::Parts};
+use http::{HeaderMap, header, request::Parts};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
@@ -35,7 +35,7 @@ impl<T: FromFields> FromRequest<AppState> for Body<T> {
 /// # Errors
 /// When it isn't JSON, says it isn't, is no object or too large.
 pub async fn json_body(request: Request, state: &AppState) -> Result<Map<String, Value>, ApiError> {
-    if media_type(request.headers())? != Some(MediaType::Json) {
+    if media_type(request.headers()) != Some(MediaType::Json) {
         return Err(ApiError::new(Code::UnsupportedMediaType));
     }
     json_object(&read(request, state).await?)
@@ -47,7 +47,9 @@ pub async fn json_body(request: Request, state: &AppState) -> Result<Map<String,
 /// # Errors
 /// 415.
 pub async fn json_or_nothing(request: Request) -> Result<Request, ApiError> {
-    if request.method().is_safe() || media_type(request.headers())? != Some(MediaType::Form) {
+    let says_nothing = !request.headers().contains_key(header::CONTENT_TYPE);
+    let is_read = request.method().is_safe();
+    if says_nothing || is_read || media_type(request.headers()) == Some(MediaType::Json) {
         Ok(request)
     } else {
         Err(ApiError::new(Code::UnsupportedMediaType))
@@ -62,12 +64,14 @@ impl<T: FromFields> FromRequest<AppState> for JsonOrForm<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
-        let media_type = media_type(request.headers())?
-            .ok_or_else(|| ApiError::new(Code::UnsupportedMediaType))?;
-        let body = read(request, state).await?;
+        let media_type = media_type(request.headers());
+        let body = match media_type {
+            Some(_) => read(request, state).await?,
+            None => return Err(ApiError::new(Code::UnsupportedMediaType)),
+        };
         let values = match media_type {
-            MediaType::Form => pairs(&body, Place::Body)?,
-            MediaType::Json => json_object(&body)?,
+            Some(MediaType::Form) => pairs(&body, Place::Body)?,
+            _ => json_object(&body)?,
         };
         Fields::read(Place::Body, values).map(Self)
     }
@@ -101,32 +105,18 @@ impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for Path<T> {
     }
 }
 
-/// The types of body that some route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum MediaType {
+enum MediaType {
     Json,
-    /// Signing in takes it, as forms have long been sent there.
     Form,
 }
 
-/// What a request says its body is, if anything.
-///
-/// # Errors
-/// 415 for what no route takes, such as the other types that a form can have.
-pub(crate) fn media_type(headers: &HeaderMap) -> Result<Option<MediaType>, ApiError> {
+fn media_type(headers: &HeaderMap) -> Option<MediaType> {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
-    let known = match (values.next(), values.next()) {
-        (None, _) => return Ok(None),
-        (Some(value), None) => known(value),
-        _ => None,
-    };
-    known
-        .map(Some)
-        .ok_or_else(|| ApiError::new(Code::UnsupportedMediaType))
-}
-
-fn known(value: &HeaderValue) -> Option<MediaType> {
-    let value = value.to_str().ok()?;
+    let value = values.next()?.to_str().ok()?;
+    if values.next().is_some() {
+        return None;
+    }
     let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
     let utf8 = |p: &str| p.is_empty() || p.to_ascii_lowercase().replace('"', "") == "charset=utf-8";
     if !parameters.split(';').map(str::trim).all(utf8) {

@@ -9,7 +9,6 @@ mod money;
 mod paging;
 mod read;
 
-pub(super) use body::media_type;
 pub use body::{Body, JsonOrForm, Path, Query, json_body, json_or_nothing};
 pub use fields::{AnyText, Fields, FromField, FromFields, Invalid, Place, parsed};
 pub use identity::{BirthDate, Name};
