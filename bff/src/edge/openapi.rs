@@ -17,7 +17,7 @@ use super::{
 use crate::{
     events::live::Position,
     handlers::{
-        items::{Sort, Words},
+        items::{Sort, TagText, Words},
         statement::{Format, When},
     },
     identity::oauth::ProviderName,
@@ -37,7 +37,7 @@ use crate::{
     ),
     // The last ones stand in parameters, whose schemas aren't collected.
     components(schemas(
-        Problem, FieldError, Code, Limit, Cursor, AnyText, Position, When, AmountText, CurrencyCode, Key, ProviderName, Sort, Words, Format
+        Problem, FieldError, Code, Limit, Cursor, AnyText, Position, When, AmountText, CurrencyCode, Key, ProviderName, Sort, Words, TagText, Format
     )),
     // Of whatever doesn't say that it is for everybody.
     security(("access_token" = []), ("session_cookie" = [])),

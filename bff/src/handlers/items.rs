@@ -12,9 +12,9 @@ use crate::{
     cache::{Hit, Key, Scope, Ttl, digest},
     edge::{
         error::ApiError,
-        extract::{AnyText, Cursor, FromField, IfNoneMatch, Invalid, Limit, Path, Query, parsed},
+        extract::{Cursor, FromField, IfNoneMatch, Invalid, Limit, Path, Query, parsed},
     },
-    schema::{AmountText, CurrencyCode, schemas, text},
+    schema::{AmountText, CurrencyCode, like, schemas, text},
     screens::{json, strong_etag},
     upstream::{
         Context,
@@ -51,6 +51,7 @@ pub struct Words(String);
 
 schemas! {
     Words, "Words": "Words to search for.", text(0, MAX_QUERY_CHARS);
+    struct TagText, "Tag": "A word that items are marked with.", like("^[a-z0-9-]{0,40}$");
 }
 
 impl FromField for Words {
@@ -73,7 +74,7 @@ crate::request! {
         /// forgives typing errors.
         query: Option<Words>,
         /// Only those that carry this tag.
-        #[param(value_type = Option<AnyText>)]
+        #[param(value_type = Option<TagText>)]
         tag: Option<String>,
         /// What prices are in, ISO 4217; the default is the catalogue's own.
         #[param(value_type = Option<CurrencyCode>)]
