@@ -1,15 +1,21 @@
 //! The home screen while the orders service is gone, or hangs: from the edge
-//! without its cache, and from everything that might be there instead.
+//! without its cache, and from everything that might be there instead. And while
+//! Redis hangs, which only the edge asks.
 //!
 //! Everyone asks again as soon as there is an answer, before the fault, from its
 //! beginning, and until everything is there again. An answer is whole, or lacks
-//! parts, or is none.
+//! parts, or is none. How long answers take is found out by an open loop at half of
+//! what was possible before, then and during the fault.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 
 use super::{
+    generator::{self, Latencies},
     peers::Peers,
     persistent::{Load, Spell},
     report,
@@ -17,50 +23,57 @@ use super::{
     subject::Subject,
 };
 
-/// Who is asked.
-const SUBJECTS: [Subject; 4] = [
-    Subject::HomeUncached,
-    Subject::FanOut,
-    Subject::Fastify,
-    Subject::Nginx,
-];
-
 const WARM_UP: Duration = Duration::from_secs(1);
 /// Time enough to notice a fault; it is looked at on its own.
 const FIRST: Duration = Duration::from_secs(2);
 
-/// What becomes of the orders service.
+/// What becomes of the orders service, or of Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
-    Killed,
-    Hung,
+    OrdersKilled,
+    OrdersHung,
+    RedisHung,
 }
 
 impl Fault {
-    const ALL: [Self; 2] = [Self::Killed, Self::Hung];
+    const ALL: [Self; 3] = [Self::OrdersKilled, Self::OrdersHung, Self::RedisHung];
 
     const fn name(self) -> &'static str {
         match self {
-            Self::Killed => "orders killed",
-            Self::Hung => "orders hung",
+            Self::OrdersKilled => "orders killed",
+            Self::OrdersHung => "orders hung",
+            Self::RedisHung => "Redis hung",
+        }
+    }
+
+    /// Who is asked: who needs what is at fault.
+    const fn subjects(self) -> &'static [Subject] {
+        use Subject::{FanOut, Fastify, HomeCached, HomeUncached, Nginx};
+        match self {
+            Self::OrdersKilled | Self::OrdersHung => &[HomeUncached, FanOut, Fastify, Nginx],
+            Self::RedisHung => &[HomeCached, HomeUncached],
         }
     }
 
     fn begin(self, stand: &mut Stand) -> anyhow::Result<()> {
         match self {
-            Self::Killed => stand.orders.kill(),
-            Self::Hung => stand.orders.stop(),
+            Self::OrdersKilled => stand.orders.kill()?,
+            Self::OrdersHung => stand.orders.stop()?,
+            Self::RedisHung => stand.redis().stop(),
         }
+        Ok(())
     }
 
     async fn end(self, stand: &mut Stand) -> anyhow::Result<()> {
         match self {
-            Self::Killed => {
+            Self::OrdersKilled => {
                 stand.orders.start_again()?;
-                stand.orders.ready(stand.directory.path()).await
+                stand.orders.ready(stand.directory.path()).await?;
             }
-            Self::Hung => stand.orders.cont(),
+            Self::OrdersHung => stand.orders.cont()?,
+            Self::RedisHung => stand.redis().cont(),
         }
+        Ok(())
     }
 }
 
@@ -70,8 +83,16 @@ struct Suffered {
     fault: Fault,
     subject: Subject,
     before: Spell,
+    /// At half of that.
+    usually: Latencies,
     first: Spell,
     then: Spell,
+    /// Of its programs for each of these, in microseconds.
+    cpu: f64,
+    /// As `usually`; none of one that hung up on those who asked.
+    meanwhile: Option<Latencies>,
+    /// Of its programs, in bytes.
+    memory: u64,
     back: Duration,
 }
 
@@ -87,55 +108,106 @@ pub(crate) async fn measure(
 ) -> anyhow::Result<Faults> {
     let mut all = Vec::new();
     for fault in Fault::ALL {
-        for subject in SUBJECTS {
-            let Ok(programs) = subject.programs(stand, Some(peers)) else {
+        for &subject in fault.subjects() {
+            if subject.programs(stand, Some(peers)).is_err() {
                 continue;
-            };
-            report::progress(&format!("{}, {}", subject.name(), fault.name()));
-            let address = programs[0].address;
-            let load = Load::start(subject.visitors(stand, address).await?);
-            load.during(WARM_UP).await;
-            let before = load.during(time).await;
-            fault.begin(stand)?;
-            let first = load.during(FIRST).await;
-            let then = load.during(time).await;
-            fault.end(stand).await?;
-            let back = load.back(Instant::now()).await;
-            let back = back.with_context(|| format!("{}, {}", subject.name(), fault.name()))?;
-            load.end().await?;
-            all.push(Suffered {
-                fault,
-                subject,
-                before,
-                first,
-                then,
-                back,
-            });
+            }
+            let name = format!("{}, {}", subject.name(), fault.name());
+            report::progress(&name);
+            all.push(
+                suffer(stand, peers, time, fault, subject)
+                    .await
+                    .context(name)?,
+            );
         }
     }
     Ok(Faults(all))
+}
+
+async fn suffer(
+    stand: &mut Stand,
+    peers: &Peers,
+    time: Duration,
+    fault: Fault,
+    subject: Subject,
+) -> anyhow::Result<Suffered> {
+    let programs = |stand: &Stand| -> anyhow::Result<(SocketAddr, Duration, u64)> {
+        let programs = subject.programs(stand, Some(peers));
+        let programs = programs.map_err(|reason| anyhow::anyhow!("{reason}"))?;
+        let (mut cpu, mut memory) = (Duration::ZERO, 0);
+        for program in &programs {
+            cpu += program.cpu()?;
+            memory += program.memory()?.now;
+        }
+        Ok((programs[0].address, cpu, memory))
+    };
+    let (address, ..) = programs(stand)?;
+    let load = Load::start(subject.visitors(stand, address).await?);
+    load.during(WARM_UP).await;
+    let before = load.during(time).await;
+    load.end().await?;
+    let half = before.per_second / 2.0;
+    let visitors = subject.visitors(stand, address).await?;
+    let usually = generator::open(visitors, half, 200, time).await?;
+
+    let load = Load::start(subject.visitors(stand, address).await?);
+    load.during(WARM_UP).await;
+    fault.begin(stand)?;
+    let first = load.during(FIRST).await;
+    let (_, cpu_before, _) = programs(stand)?;
+    let then = load.during(time).await;
+    let (_, cpu_after, _) = programs(stand)?;
+    load.end().await?;
+    let visitors = subject.visitors(stand, address).await?;
+    let meanwhile = generator::open(visitors, half, 200, time).await.ok();
+    let (.., memory) = programs(stand)?;
+
+    let load = Load::start(subject.visitors(stand, address).await?);
+    fault.end(stand).await?;
+    let back = load.back(Instant::now()).await?;
+    load.end().await?;
+    let answers = then.per_second * time.as_secs_f64();
+    Ok(Suffered {
+        fault,
+        subject,
+        before,
+        usually,
+        first,
+        cpu: (cpu_after - cpu_before).as_secs_f64() * 1e6 / answers.max(1.0),
+        then,
+        meanwhile,
+        memory,
+        back,
+    })
 }
 
 impl Faults {
     /// A table of its own.
     pub(crate) fn table(&self) -> Vec<String> {
         let mut lines = vec![
-            "| | before: requests/s | first 2 s: whole / partial / failed | p99 | then: requests/s | whole / partial / failed | p50 | p99 | p99.9 | whole again after |".to_owned(),
-            "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|".to_owned(),
+            "| | before: requests/s | at half of that: p99 | first 2 s: whole / partial / failed | p99 | then: requests/s | CPU µs each | whole / partial / failed | at half of before: p50 | p99 | p99.9 | memory | whole again after |".to_owned(),
+            "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|".to_owned(),
         ];
         lines.extend(self.0.iter().map(|one| {
+            let within = |share| match &one.meanwhile {
+                Some(meanwhile) => report::millis(meanwhile.within(share)),
+                None => "hung up".to_owned(),
+            };
             format!(
-                "| {}: {} | {:.0} | {} | {} | {:.0} | {} | {} | {} | {} | {} |",
+                "| {}: {} | {:.0} | {} | {} | {} | {:.0} | {:.0} | {} | {} | {} | {} | {} MiB | {} |",
                 one.fault.name(),
                 one.subject.name(),
                 one.before.per_second,
+                report::millis(one.usually.within(0.99)),
                 one.first.shares(),
                 report::millis(one.first.within(0.99)),
                 one.then.per_second,
+                one.cpu,
                 one.then.shares(),
-                report::millis(one.then.within(0.50)),
-                report::millis(one.then.within(0.99)),
-                report::millis(one.then.within(0.999)),
+                within(0.50),
+                within(0.99),
+                within(0.999),
+                one.memory / report::MEBIBYTE,
                 report::millis(one.back),
             )
         }));
@@ -145,29 +217,46 @@ impl Faults {
 
     /// What the edge is to reach.
     pub(crate) fn rows(&self) -> Vec<String> {
-        let ours = self
-            .0
-            .iter()
-            .filter(|one| one.subject == Subject::HomeUncached);
-        let rows = ours.flat_map(|one| {
-            let name = format!("{}, {}", one.subject.name(), one.fault.name());
-            let share = one.then.per_second / one.before.per_second;
-            let slowest = one.first.within(0.99);
-            [
-                report::row(
-                    &format!("{name}, its circuit open, of before"),
-                    "≥ 90 %",
-                    &format!("{:.0} %", share * 100.0),
-                    Some(share >= 0.9),
-                ),
-                report::row(
-                    &format!("p99 of {name}, in the first 2 s"),
-                    "≤ 1000 ms",
-                    &report::millis(slowest),
-                    Some(slowest <= Duration::from_secs(1)),
-                ),
-            ]
-        });
-        rows.collect()
+        self.0.iter().flat_map(Suffered::rows).collect()
+    }
+}
+
+impl Suffered {
+    fn rows(&self) -> Vec<String> {
+        let name = format!("{}, {}", self.subject.name(), self.fault.name());
+        match (self.subject, self.fault) {
+            (_, Fault::RedisHung) => {
+                let usual = self.usually.within(0.99);
+                let worse = self
+                    .meanwhile
+                    .as_ref()
+                    .map(|now| now.within(0.99).saturating_sub(usual));
+                vec![report::row(
+                    &format!("p99 of {name}, its circuits open, more than before"),
+                    "≤ 5 ms",
+                    &worse.map_or("–".to_owned(), report::millis),
+                    Some(worse.is_some_and(|worse| worse <= Duration::from_millis(5))),
+                )]
+            }
+            (Subject::HomeUncached, _) => {
+                let share = self.then.per_second / self.before.per_second;
+                let slowest = self.first.within(0.99);
+                vec![
+                    report::row(
+                        &format!("{name}, its circuit open, of before"),
+                        "≥ 90 %",
+                        &format!("{:.0} %", share * 100.0),
+                        Some(share >= 0.9),
+                    ),
+                    report::row(
+                        &format!("p99 of {name}, in the first 2 s"),
+                        "≤ 1000 ms",
+                        &report::millis(slowest),
+                        Some(slowest <= Duration::from_secs(1)),
+                    ),
+                ]
+            }
+            _ => Vec::new(),
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     streams::{self, Streams},
     subject::Subject::{
         self, BareRefresh, FanOut, Fastify, Floor, HomeCached, HomeUncached, HomeWithoutOrders,
-        Item, ItemByCookie, ItemByToken, Nginx, NotModified, Refresh,
+        Item, ItemByCookie, ItemByToken, Login, Nginx, NotModified, Refresh,
     },
     tokens,
     transfers::{self, Transfers},
@@ -72,6 +72,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ItemByCookie,
         BareRefresh,
         Refresh,
+        Login,
     ];
     let alive: Vec<Subject> = alive.into_iter().filter(wanted).collect();
     let with_peers = [Fastify, Nginx].iter().any(wanted) || named("faults");

@@ -17,7 +17,7 @@ use super::{
     transfers::Transfers,
 };
 
-const MEBIBYTE: u64 = 1024 * 1024;
+pub(crate) const MEBIBYTE: u64 = 1024 * 1024;
 
 /// The middle one.
 pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {

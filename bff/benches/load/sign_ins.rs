@@ -19,7 +19,7 @@ use super::{
 };
 
 /// Sign-ins under way at once: enough that a core never waits for one.
-const AT_ONCE: usize = 8;
+pub(crate) const AT_ONCE: usize = 8;
 /// Home screens a second meanwhile: few, for they take from the same cores.
 const READS_PER_SECOND: f64 = 200.0;
 const WARM_UP: Duration = Duration::from_millis(500);

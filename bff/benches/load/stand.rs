@@ -104,6 +104,12 @@ impl Stand {
         })
     }
 
+    /// Redis, to do something to it.
+    pub(crate) const fn redis(&self) -> &Server {
+        let [_, redis, _] = &self.servers;
+        redis
+    }
+
     /// One more fan-out, in a process of its own.
     pub(crate) async fn another_fan_out(&self, name: &'static str) -> anyhow::Result<Process> {
         let orders = self.orders.address;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::{
     peers::{Peer, Peers},
     process::Process,
+    sign_ins,
     stand::{HOME, Stand},
     users::{Person, User},
     visitor::{Script, Visitor, get},
@@ -25,6 +26,7 @@ pub(crate) enum Subject {
     ItemByCookie,
     BareRefresh,
     Refresh,
+    Login,
     HomeWithoutOrders,
 }
 
@@ -45,6 +47,7 @@ impl Subject {
             Self::ItemByCookie => "item, by cookie",
             Self::BareRefresh => "a bare refresh",
             Self::Refresh => "refresh",
+            Self::Login => "login, eight at a time",
             Self::HomeWithoutOrders => "home, uncached, orders killed",
         }
     }
@@ -109,6 +112,7 @@ impl Subject {
                 let pair = other.sign_in(stand.cached.address).await?;
                 return Ok(Script::Refresh(pair.refresh));
             }
+            Self::Login => other.login(),
             Self::HomeCached | Self::HomeUncached | Self::HomeWithoutOrders => {
                 get(HOME, &[signed_in])
             }
@@ -129,7 +133,12 @@ impl Subject {
     ) -> anyhow::Result<Vec<Visitor>> {
         let people = &stand.people;
         let mut visitors = Vec::with_capacity(people.users.len());
-        for (user, other) in people.users.iter().zip(&people.others) {
+        let most = match self {
+            // Enough that a core never waits for one; more would only wait.
+            Self::Login => sign_ins::AT_ONCE,
+            _ => usize::MAX,
+        };
+        for (user, other) in people.users.iter().zip(&people.others).take(most) {
             let script = self.script(stand, user, other).await?;
             visitors.push(Visitor::connect(address, script).await?);
         }
