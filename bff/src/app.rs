@@ -168,7 +168,7 @@ impl AppState {
             orders: Orders::new(&settings.orders, tokens.clone(), &guards)
                 .context("BFF_ORDERS__URL")?,
         };
-        let cache = Cache::noting(&settings.cache, Some(redis.clone()), &guards, writes);
+        let cache = Cache::new(&settings.cache, Some(redis.clone()), &guards, writes);
         let screens = Screens::new(
             &settings.screens,
             sources.clone(),

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use bff::{
     cache::{Cache, CacheSettings, Key, Scope, Ttl},
-    upstream::{Deadline, Guards},
+    upstream::{Deadline, Guards, RecentWrites},
 };
 use futures::FutureExt as _;
 use platform::testing::{ManualClock, eventually};
@@ -18,7 +18,12 @@ fn cache(memory_bytes: u64) -> Cache {
         memory_bytes,
         ..CacheSettings::default()
     };
-    Cache::new(&settings, None, &Guards::new(Arc::new(ManualClock::new())))
+    Cache::new(
+        &settings,
+        None,
+        &Guards::new(Arc::new(ManualClock::new())),
+        RecentWrites::none(),
+    )
 }
 
 fn key(number: usize) -> Key {

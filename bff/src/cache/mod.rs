@@ -86,15 +86,10 @@ struct Inner {
 }
 
 impl Cache {
-    /// An empty cache. Without `redis` there is no second tier.
+    /// An empty cache, which tells `writes` whose data has changed. Without `redis`
+    /// there is no second tier.
     #[must_use]
-    pub fn new(settings: &CacheSettings, redis: Option<Redis>, guards: &Guards) -> Self {
-        Self::noting(settings, redis, guards, RecentWrites::none())
-    }
-
-    /// The same, that tells `writes` whose data has changed.
-    #[must_use]
-    pub fn noting(
+    pub fn new(
         settings: &CacheSettings,
         redis: Option<Redis>,
         guards: &Guards,

@@ -31,9 +31,9 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// What a client calls a request, as the document says it.
 #[derive(Debug)]
-pub struct Key;
+pub struct IdempotencyKey;
 
-impl Key {
+impl IdempotencyKey {
     /// The most characters of one.
     pub const MAX: usize = 255;
     /// Visible ASCII.
@@ -41,7 +41,7 @@ impl Key {
 }
 
 schemas! {
-    Key, "IdempotencyKey": "Names a request, so that it is carried out once.",
+    IdempotencyKey, "IdempotencyKey": "Names a request, so that it is carried out once.",
         text(1, Self::MAX).pattern(Some(Self::PATTERN));
 }
 
@@ -86,7 +86,8 @@ fn key(headers: &HeaderMap) -> Result<String, ApiError> {
         return Err(fault("repeated", "expected at most one"));
     }
     let good = |key: &&str| {
-        (1..=Key::MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+        (1..=IdempotencyKey::MAX).contains(&key.len())
+            && key.bytes().all(|byte| byte.is_ascii_graphic())
     };
     value
         .to_str()

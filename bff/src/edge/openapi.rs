@@ -12,7 +12,7 @@ use super::{
     credentials::SESSION_COOKIE,
     error::{Code, FieldError, Problem},
     extract::{AnyText, Cursor, Limit, Name},
-    idempotency::Key,
+    idempotency::IdempotencyKey,
 };
 use crate::{
     events::live::Position,
@@ -37,7 +37,7 @@ use crate::{
     ),
     // The last ones stand in parameters, whose schemas aren't collected.
     components(schemas(
-        Problem, FieldError, Code, Limit, Cursor, AnyText, Position, When, AmountText, CurrencyCode, Key, ProviderName, Sort, Words, TagText, Format
+        Problem, FieldError, Code, Limit, Cursor, AnyText, Position, When, AmountText, CurrencyCode, IdempotencyKey, ProviderName, Sort, Words, TagText, Format
     )),
     // Of whatever doesn't say that it is for everybody.
     security(("access_token" = []), ("session_cookie" = [])),

@@ -14,7 +14,6 @@ use super::me::born;
 use crate::{
     accounts::users::User,
     app::AppState,
-    cache::Invalidate,
     edge::{
         authenticate::{no_session_cookie, session_cookie},
         csrf,
@@ -162,8 +161,7 @@ pub async fn register(
         .register(registration, request.mode, device)
         .await?;
     // A database that lags doesn't know them yet.
-    let user = Invalidate::User(signed_in.user.id);
-    state.cache.invalidate(user).await;
+    state.changed(signed_in.user.id).await;
     Ok(session_answer(StatusCode::CREATED, signed_in))
 }
 

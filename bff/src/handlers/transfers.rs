@@ -18,7 +18,7 @@ use crate::{
     edge::{
         error::{ApiError, Code, FieldError},
         extract::{Amount, IfNoneMatch, Name, Path, Query},
-        idempotency::{self, Idempotent, Key},
+        idempotency::{self, IdempotencyKey, Idempotent},
         roles::Admin,
     },
     identity::{Caller, session::Device},
@@ -43,7 +43,7 @@ crate::request! {
 
 /// Move money from an account of the caller's.
 #[utoipa::path(post, path = "/v1/transfers", tag = "money", request_body = TransferRequest,
-    params(("Idempotency-Key" = Key, Header, description = "Kept for 24 hours. A refusal isn't kept: it has changed nothing")),
+    params(("Idempotency-Key" = IdempotencyKey, Header, description = "Kept for 24 hours. A refusal isn't kept: it has changed nothing")),
     responses((status = 201, body = TransferAnswer,
         headers(("Idempotent-Replayed" = String, description = "`true` when this is the kept answer to an earlier request")))))]
 pub async fn create(
@@ -77,7 +77,7 @@ crate::request! {
 ///
 /// It comes from the world. For admins.
 #[utoipa::path(post, path = "/v1/admin/accounts/{id}/deposit", tag = "money", request_body = DepositRequest,
-    params(("id" = Uuid, Path), ("Idempotency-Key" = Key, Header, description = "Kept for 24 hours")),
+    params(("id" = Uuid, Path), ("Idempotency-Key" = IdempotencyKey, Header, description = "Kept for 24 hours")),
     responses((status = 201, body = TransferAnswer,
         headers(("Idempotent-Replayed" = String, description = "`true` when this is the kept answer to an earlier request")))))]
 pub async fn deposit(

@@ -10,7 +10,7 @@ use std::{
 use bff::{
     cache::{Cache, CacheSettings, Hit, Invalidate, Key, Scope, Ttl},
     identity::Role,
-    upstream::{CallError, Deadline, Guards},
+    upstream::{CallError, Deadline, Guards, RecentWrites},
 };
 use chrono::TimeDelta;
 use futures::FutureExt as _;
@@ -69,7 +69,12 @@ impl Replicas {
         };
         let cache = || {
             let guards = Guards::new(Arc::new(clock.clone()));
-            Cache::new(&settings, Some(redis.clone()), &guards)
+            Cache::new(
+                &settings,
+                Some(redis.clone()),
+                &guards,
+                RecentWrites::none(),
+            )
         };
         Self {
             home: Arc::default(),
@@ -259,7 +264,12 @@ async fn memory_is_bounded_in_bytes() {
         memory_bytes: 100_000,
         ..CacheSettings::default()
     };
-    let cache = Cache::new(&settings, None, &Guards::new(Arc::new(ManualClock::new())));
+    let cache = Cache::new(
+        &settings,
+        None,
+        &Guards::new(Arc::new(ManualClock::new())),
+        RecentWrites::none(),
+    );
     let keys: Vec<_> = (0..200)
         .map(|n| Key::new("value", Scope::Public).detail(n.to_string()))
         .collect();

@@ -6,7 +6,7 @@ use std::{
 use bff::{
     cache::{Cache, CacheSettings, Invalidate, Key, Scope, Ttl},
     events::invalidation::{self, Changes},
-    upstream::{Deadline, Guards},
+    upstream::{Deadline, Guards, RecentWrites},
 };
 use futures::FutureExt as _;
 use platform::{
@@ -190,6 +190,7 @@ async fn memory_forgets_at_once_however_long_redis_takes() {
         &settings,
         Some(redis),
         &Guards::new(messaging.shared_clock()),
+        RecentWrites::none(),
     );
     let changes = Changes::new(&messaging.nats);
     messaging.lifetime.spawn(invalidation::keep_in_step(

@@ -185,7 +185,7 @@ fn build(
     let orders = Orders::new(&settings.orders, tokens.clone(), &guards).unwrap();
     let accounts = reads(&settings.reads, accounts, clock);
     let redis = Redis::new(&settings.redis).unwrap();
-    let cache = Cache::new(&settings.cache, Some(redis), &guards);
+    let cache = Cache::new(&settings.cache, Some(redis), &guards, RecentWrites::none());
     let sources = Sources { accounts, orders };
     let screens = Screens::new(&settings.screens, sources, cache.clone(), shared);
     (cache, screens)
