@@ -93,14 +93,17 @@ impl Latencies {
     }
 }
 
-/// Sends `rate` requests a second for some time.
+/// Sends `rate` requests a second for some time, after one of each visitor: what
+/// was kept for them may have ended while others were measured.
 pub(crate) async fn open(
-    visitors: Vec<Visitor>,
+    mut visitors: Vec<Visitor>,
     rate: f64,
     expected: u16,
     time: Duration,
 ) -> anyhow::Result<Latencies> {
     let count = (rate * time.as_secs_f64()).min(MOST_REQUESTS) as u64;
+    let first = visitors.iter_mut().map(Visitor::ask);
+    futures::future::try_join_all(first).await?;
     let due = Arc::new(Semaphore::new(0));
     let next = Arc::new(AtomicU64::new(0));
     let start = Instant::now();

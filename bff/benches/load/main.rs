@@ -51,7 +51,7 @@ struct Arguments {
     /// Connections, each one user's
     #[arg(long, default_value_t = 64)]
     connections: usize,
-    /// Measure only what has this in its name
+    /// Measure only what has one of these in its name, separated by commas
     #[arg(long, default_value = "")]
     only: String,
     /// What `cargo bench` passes on

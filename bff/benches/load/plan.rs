@@ -57,7 +57,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let time = Duration::from_secs(arguments.seconds);
     let verification = tokens::measure()?;
     let mut stand = Stand::start(arguments.connections).await?;
-    let named = |name: &str| name.contains(&arguments.only);
+    let named = |name: &str| arguments.only.split(',').any(|part| name.contains(part));
     let wanted = |subject: &Subject| named(subject.name());
     let alive = [
         Floor,

@@ -41,6 +41,18 @@ impl Default for BreakerSettings {
     }
 }
 
+impl BreakerSettings {
+    /// For what nothing stands in for: every second it is asked whether it is back.
+    #[must_use]
+    pub fn insistent() -> Self {
+        let usual = Self::default();
+        Self {
+            probe_after_max_ms: usual.probe_after_ms,
+            ..usual
+        }
+    }
+}
+
 /// Whether calls go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Circuit {

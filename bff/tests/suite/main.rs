@@ -52,5 +52,6 @@ mod streams;
 mod timing;
 mod tokens;
 mod told;
+mod traces;
 mod trail;
 mod worker;

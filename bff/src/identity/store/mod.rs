@@ -15,15 +15,10 @@ use platform::redis::Redis;
 
 use crate::upstream::{BreakerSettings, GuardedRedis, Guards};
 
-/// Redis as identity asks it. Nothing stands in for it, so it is asked every second
-/// whether it is back.
+/// Redis as identity asks it.
 #[must_use]
 pub fn guarded(redis: Redis, guards: &Guards) -> GuardedRedis {
-    let breaker = BreakerSettings::default();
-    let breaker = BreakerSettings {
-        probe_after_max_ms: breaker.probe_after_ms,
-        ..breaker
-    };
+    let breaker = BreakerSettings::insistent();
     let limit = redis.response_timeout();
     GuardedRedis::new("identity", redis, limit, (1_024, limit), &breaker, guards)
 }

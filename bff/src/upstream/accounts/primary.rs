@@ -45,26 +45,23 @@ impl Primary {
         application: &str,
         guards: &Guards,
     ) -> Result<Self, sqlx::Error> {
-        let begin = settings.acquire_timeout_ms.duration();
+        let wait = settings.acquire_timeout_ms.duration();
         let policy = Policy {
             concurrency: WAITING,
-            wait: begin,
+            wait,
             retries: 0,
             hedge: false,
             patience: Duration::ZERO,
         };
-        // Nothing stands in for it, so it is asked every second whether it is back.
-        let breaker = BreakerSettings::default();
-        let breaker = BreakerSettings {
-            probe_after_max_ms: breaker.probe_after_ms,
-            ..breaker
-        };
+        let breaker = BreakerSettings::insistent();
         Ok(Self(Arc::new(Inner {
             pool: settings.pool_of_writers(application)?,
             guard: Guard::new(["accounts", "write"], policy, &breaker, guards),
-            begin,
+            // The pool gives up first: that all connections are in use is no fault of
+            // the server's.
+            begin: wait * 2,
             // It may wait for a lock, too.
-            statement: begin + settings.lock_timeout_ms.duration(),
+            statement: wait * 2 + settings.lock_timeout_ms.duration(),
         })))
     }
 

@@ -74,6 +74,7 @@ async fn a_postgres_that_is_later_than_the_budget_is_a_504_or_stale() {
 async fn nothing_from_postgres_is_stale_screens_or_503_in_time_and_heals() {
     let edge = Edge::with(|settings| {
         settings.reads.breaker.probe_after_max_ms = settings.reads.breaker.probe_after_ms;
+        settings.postgres.acquire_timeout_ms = platform::config::Millis(500);
         settings.postgres.lock_timeout_ms = platform::config::Millis(500);
     })
     .await;
