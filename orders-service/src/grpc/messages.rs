@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
 use proto::orders::v1;
 
-use crate::domain::{Cart, CartLine, Item, ItemOrder, Order, OrderLine, OrderState, OrderTransition};
+use crate::domain::{
+    Cart, CartLine, Item, ItemOrder, Order, OrderLine, OrderState, OrderTransition,
+};
 
 pub fn money(money: platform::money::Money) -> v1::Money {
     v1::Money {

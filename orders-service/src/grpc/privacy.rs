@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use proto::orders::v1::{
     CountOpenOrdersRequest, CountOpenOrdersResponse, ExportOrdersRequest, ExportOrdersResponse,
-    ExportedCart,    privacy_service_server::PrivacyService,
+    ExportedCart, privacy_service_server::PrivacyService,
 };
 use sqlx::PgConnection;
 use tonic::{Request, Response, Status};

@@ -143,10 +143,11 @@ async fn after_the_retention_time_nothing_tells_who_it_was_in_either_store_or_st
     assert_eq!(count(&house, places, &ann).await, 0);
     assert!(count(&house, places, &bob).await > 0);
     assert_eq!(status(&house, &bob).await, "active");
-    let carts: Vec<Uuid> = sqlx::query_scalar("SELECT user_id FROM carts JOIN cart_lines ON cart_id = id")
-        .fetch_all(&mut house.orders_sql().await)
-        .await
-        .unwrap();
+    let carts: Vec<Uuid> =
+        sqlx::query_scalar("SELECT user_id FROM carts JOIN cart_lines ON cart_id = id")
+            .fetch_all(&mut house.orders_sql().await)
+            .await
+            .unwrap();
     assert_eq!(carts, [bob.id]);
 
     let mut kept = app.accounts_dump().await;

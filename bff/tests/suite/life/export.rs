@@ -72,7 +72,10 @@ async fn a_copy_holds_everything_of_ones_own_and_nothing_of_others() {
     assert_eq!(bought[0]["lines"][0]["title"], "The Tin Drum");
     assert_eq!(copy["cart"]["id"], json!(carts[0]));
     let line = &copy["cart"]["lines"][0];
-    assert_eq!((&line["title"], &line["quantity"]), (&json!("Cat and Mouse"), &json!(2)));
+    assert_eq!(
+        (&line["title"], &line["quantity"]),
+        (&json!("Cat and Mouse"), &json!(2))
+    );
     let trail = list("audit");
     assert!(trail.len() > 205, "{}", trail.len());
     for event in ["user.exported", "user.blocked"] {
