@@ -148,18 +148,27 @@ impl TryFrom<v1::ExportedCart> for ExportedCart {
     type Error = CallError;
 
     fn try_from(cart: v1::ExportedCart) -> Result<Self, CallError> {
-        let line = |line: v1::ExportedCartLine| {
-            Ok(ExportedCartLine {
-                item_id: view::id(&line.item_id, "cart_line.item_id")?,
-                title: line.title,
-                quantity: line.quantity,
-            })
-        };
         Ok(Self {
             id: view::id(&cart.id, "cart.id")?,
-            lines: cart.lines.into_iter().map(line).collect::<Result<_, _>>()?,
+            lines: cart
+                .lines
+                .into_iter()
+                .map(TryInto::try_into)
+                .collect::<Result<_, _>>()?,
             created_at: view::timestamp(cart.created_at, "cart.created_at")?,
             updated_at: view::timestamp(cart.updated_at, "cart.updated_at")?,
+        })
+    }
+}
+
+impl TryFrom<v1::ExportedCartLine> for ExportedCartLine {
+    type Error = CallError;
+
+    fn try_from(line: v1::ExportedCartLine) -> Result<Self, CallError> {
+        Ok(Self {
+            item_id: view::id(&line.item_id, "cart_line.item_id")?,
+            title: line.title,
+            quantity: line.quantity,
         })
     }
 }
