@@ -36,5 +36,9 @@ GRANT SELECT, INSERT, UPDATE (valid_until) ON item_prices TO orders_app;
 GRANT SELECT, INSERT, UPDATE (state, version, updated_at, expires_at, paid_at) ON orders TO orders_app;
 GRANT SELECT, INSERT ON order_lines, order_transitions TO orders_app;
 
+-- A cart is its user's to change and empty, until an order takes it away.
+GRANT SELECT, INSERT, UPDATE (version, updated_at), DELETE ON carts TO orders_app;
+GRANT SELECT, INSERT, UPDATE (position, quantity), DELETE ON cart_lines TO orders_app;
+
 -- Who left doesn't come back under the same id.
 GRANT SELECT, INSERT, UPDATE (erased_at) ON departures TO orders_app;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     Parameters, Progress, SeedError, World,
+    carts::Cart,
     copy::copy,
     filling::Filling,
     items::Item,
@@ -87,11 +88,28 @@ struct LineRow<'a> {
     total: Decimal,
 }
 
+#[derive(Serialize)]
+struct CartRow {
+    id: Uuid,
+    user_id: Uuid,
+    version: usize,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Serialize)]
+struct CartLineRow {
+    cart_id: Uuid,
+    item_id: Uuid,
+    position: usize,
+    quantity: u32,
+}
+
 /// Bestsellers are counted over as many days before the data's end, as the
 /// orders service counts them before now.
 const BESTSELLER_DAYS: TimeDelta = TimeDelta::days(30);
 
-/// Writes everything there is about books and orders.
+/// Writes everything there is about books, carts and orders.
 pub(crate) async fn fill(
     mut filling: Filling,
     parameters: &Parameters,
@@ -102,6 +120,7 @@ pub(crate) async fn fill(
     let World {
         users,
         items,
+        carts,
         orders,
     } = world;
     copy(
@@ -129,6 +148,11 @@ pub(crate) async fn fill(
         stock_rows(items, orders),
     )
     .await?;
+    let rows = carts.iter().map(|cart| cart_row(cart, users[cart.user].id));
+    copy(connection, progress, "carts", carts.len(), rows).await?;
+    let count = carts.iter().map(|cart| cart.lines.len()).sum();
+    let rows = carts.iter().flat_map(|cart| cart_line_rows(cart, items));
+    copy(connection, progress, "cart_lines", count, rows).await?;
     let rows = orders
         .iter()
         .map(|order| order_row(order, users[order.user].id));
@@ -192,6 +216,29 @@ fn stock_rows(items: &[Item], orders: &[Order]) -> impl Iterator<Item = StockRow
         on_hand: item.free + reserved,
         reserved,
     })
+}
+
+fn cart_row(cart: &Cart, user_id: Uuid) -> CartRow {
+    CartRow {
+        id: cart.id,
+        user_id,
+        // Raised by each line that came after the first.
+        version: cart.lines.len(),
+        created_at: cart.created_at,
+        updated_at: cart.updated_at,
+    }
+}
+
+fn cart_line_rows(cart: &Cart, items: &[Item]) -> impl Iterator<Item = CartLineRow> {
+    cart.lines
+        .iter()
+        .enumerate()
+        .map(|(position, &(item, quantity))| CartLineRow {
+            cart_id: cart.id,
+            item_id: items[item].id,
+            position: position + 1,
+            quantity,
+        })
 }
 
 fn order_row(order: &Order, user_id: Uuid) -> OrderRow {

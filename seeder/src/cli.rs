@@ -5,7 +5,7 @@ use seeder::{DEMO_EMAIL, DEMO_PASSWORD, Outcome, Parameters, Progress, SeedError
 
 use crate::settings::{Environment, HELP, Settings};
 
-/// Fills both databases with made-up people, books, orders and money. The same
+/// Fills both databases with made-up people, books, carts, orders and money. The same
 /// numbers make the same data; a second run changes nothing.
 #[derive(Debug, Parser)]
 #[command(version, after_help = HELP)]

@@ -1,4 +1,4 @@
-//! Fills both databases with made-up people, books, orders and money.
+//! Fills both databases with made-up people, books, carts, orders and money.
 //!
 //! The same [`Parameters`] make the same rows, ids included; only the salt of
 //! the demo user's password differs. First everything is made in memory
@@ -6,6 +6,7 @@
 //! same constraints as any other write.
 
 mod accounts;
+mod carts;
 mod catalogue;
 mod copy;
 mod error;
@@ -43,6 +44,7 @@ pub enum Outcome {
 struct World {
     users: Vec<users::User>,
     items: Vec<items::Item>,
+    carts: Vec<carts::Cart>,
     orders: Vec<orders::Order>,
 }
 
@@ -50,10 +52,12 @@ impl World {
     fn new(parameters: &Parameters) -> Self {
         let users = users::users(parameters);
         let items = items::items(parameters);
+        let carts = carts::carts(parameters, &users, &items);
         let orders = orders::orders(parameters, &users, &items);
         Self {
             users,
             items,
+            carts,
             orders,
         }
     }

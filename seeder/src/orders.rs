@@ -233,7 +233,7 @@ fn lines(chance: &mut Chance, items: &[Item], currency: Currency, at: DateTime<U
 }
 
 /// A book, there already or not. A few are bought much more often.
-fn popular(chance: &mut Chance, items: &[Item]) -> usize {
+pub(crate) fn popular(chance: &mut Chance, items: &[Item]) -> usize {
     let rank = (chance.share().powi(2) * items.len() as f64) as usize;
     // Spreads the ranks over the catalogue: the popular are not the oldest.
     rank * 2_654_435_761 % items.len()

@@ -17,6 +17,7 @@ pub(crate) enum Stream {
     Account = 5,
     Gift = 6,
     Transfer = 7,
+    Cart = 8,
 }
 
 /// One row's source of chance. ChaCha keeps its values over versions.

@@ -67,7 +67,7 @@ struct Export {
 
 /// Everything that is kept about the caller.
 #[utoipa::path(get, path = "/v1/me/export", tag = "identity", responses((status = 200,
-    description = "The user, identities, sessions, known devices, orders with the way of each, accounts, entries, holds, kept answers, the audit trail and what the user did to others",
+    description = "The user, identities, sessions, known devices, cart, orders with the way of each, accounts, entries, holds, kept answers, the audit trail and what the user did to others",
     content_type = "application/json", body = Object)))]
 pub async fn export(
     State(state): State<AppState>,
@@ -139,9 +139,17 @@ impl Export {
             Place::Orders(cursor) => {
                 let (from, context) = (&self.state.sources.orders, self.context());
                 let begins = cursor.is_empty();
-                let page = from.export_orders(&context, &self.caller, cursor).await?;
+                let (page, cart) = from.export_orders(&context, &self.caller, cursor).await?;
                 let next = page.next_cursor.map(Place::Orders);
-                list("orders", begins, &page.items, next, Place::Accounts(None))
+                let then = Place::Accounts(None);
+                let (orders, next) = list("orders", begins, &page.items, next, then)?;
+                let mut bytes = Vec::new();
+                if begins {
+                    let cart = serde_json::to_string(&cart).map_err(ApiError::internal)?;
+                    bytes.extend_from_slice(format!(",\"cart\":{cart}").as_bytes());
+                }
+                bytes.extend(orders);
+                Ok((bytes, next))
             }
             Place::Accounts(after) => {
                 let rows = export::accounts(pool, user, after, PAGE).await?;

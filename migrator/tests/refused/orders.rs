@@ -13,7 +13,7 @@ async fn orders_with(base: &str) -> (Database, PgConnection) {
 }
 
 #[tokio::test]
-async fn each_bad_state_of_the_catalogue_and_of_orders_is_refused_by_name() {
+async fn each_bad_state_of_the_catalogue_of_orders_and_of_carts_is_refused_by_name() {
     let (_database, mut connection) = orders_with(BASE).await;
     each_is_refused(&mut connection, CASES).await;
     let tables = [
@@ -26,6 +26,8 @@ async fn each_bad_state_of_the_catalogue_and_of_orders_is_refused_by_name() {
         "orders",
         "order_transitions",
         "order_lines",
+        "carts",
+        "cart_lines",
         "departures",
     ];
     let untried = untried(&mut connection, &tables, CASES).await;
@@ -69,6 +71,31 @@ async fn an_order_goes_no_other_way() {
         })
         .collect();
     each_is_refused(&mut connection, &cases.join("\n")).await;
+}
+
+#[tokio::test]
+async fn an_order_takes_its_cart_away_and_leaves_the_others() {
+    let (_database, mut connection) = orders_with(BASE).await;
+    let order = "SELECT place(9)";
+    try_out(&mut connection, order, "COMMIT").await.unwrap();
+    let left: Vec<(String, bool)> = sqlx::query_as(
+        "SELECT 'cart', id = o(3) FROM carts UNION ALL SELECT 'line', cart_id = o(3) FROM cart_lines",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    assert_eq!(left, [("cart".into(), true), ("line".into(), true)]);
+}
+
+#[tokio::test]
+async fn a_line_that_leaves_a_cart_leaves_no_gap() {
+    let (_database, mut connection) = orders_with(BASE).await;
+    let close = "
+        INSERT INTO cart_lines VALUES (o(3), item(2), 2, 1);
+        UPDATE cart_lines SET position = 3 - position;
+        DELETE FROM cart_lines WHERE item_id = item(2);
+        UPDATE cart_lines SET position = position - 1 WHERE position > 1";
+    try_out(&mut connection, close, "COMMIT").await.unwrap();
 }
 
 #[tokio::test]

@@ -117,5 +117,24 @@ DELETE FROM order_edges WHERE to_state = 'paid' -- order_transitions_edge
 UPDATE order_transitions SET at = now() -- order_transitions_append_only
 DELETE FROM order_transitions -- order_transitions_append_only
 TRUNCATE order_transitions, orders, order_lines -- order_transitions_append_only
+
+-- Carts
+INSERT INTO carts SELECT id, ana(), 1, now(), now() FROM carts -- carts_pkey
+SELECT cart(9, bea()) -- carts_one_per_user
+UPDATE carts SET version = 0 -- carts_version
+UPDATE carts SET updated_at = created_at - interval '1 second' -- carts_updated
+INSERT INTO cart_lines VALUES (o(3), item(1), 2, 1) -- cart_lines_pkey
+INSERT INTO cart_lines VALUES (o(3), item(9), 2, 1) -- cart_lines_item_id_fkey
+INSERT INTO cart_lines VALUES (o(9), item(1), 1, 1) -- cart_lines_cart
+INSERT INTO cart_lines VALUES (o(3), item(2), 1, 1) -- cart_lines_position_once
+INSERT INTO cart_lines VALUES (o(3), item(2), 0, 1) -- cart_lines_position
+INSERT INTO cart_lines VALUES (o(3), item(2), 101, 1) -- cart_lines_position
+UPDATE cart_lines SET quantity = 0 -- cart_lines_quantity
+UPDATE cart_lines SET quantity = 10001 -- cart_lines_quantity
+INSERT INTO orders (id, user_id, request_id, cart_id, currency, minor_units, quantity, subtotal, total, created_at, updated_at, expires_at) VALUES (o(9), ana(), o(9), o(9), 'USD', 2, 1, 10, 10, now(), now(), now()) -- orders_cart_of_user
+INSERT INTO orders (id, user_id, request_id, cart_id, currency, minor_units, quantity, subtotal, total, created_at, updated_at, expires_at) VALUES (o(9), ana(), o(9), o(3), 'USD', 2, 1, 10, 10, now(), now(), now()) -- orders_cart_of_user
+UPDATE orders SET cart_id = o(3) WHERE id = o(1) -- orders_cart_of_user
+
+-- Departures
 INSERT INTO departures SELECT * FROM departures -- departures_pkey
 UPDATE departures SET erased_at = requested_at - interval '1 second' -- departures_erased

@@ -1,14 +1,20 @@
 -- Two items, the first with a price and stock; order 1 waits for its payment,
--- order 2 is paid. `place` makes an order rightly, `go` moves it rightly.
+-- order 2 is paid. Bea has a cart. `place` makes an order rightly, `go` moves it rightly.
 CREATE FUNCTION item(n int) RETURNS uuid LANGUAGE sql AS $$ SELECT ('00000000-0000-7000-8000-0000000000a' || n)::uuid $$;
 CREATE FUNCTION o(n int) RETURNS uuid LANGUAGE sql AS $$ SELECT ('00000000-0000-7000-8000-0000000000b' || n)::uuid $$;
 CREATE FUNCTION ana() RETURNS uuid LANGUAGE sql AS $$ SELECT '00000000-0000-7000-8000-0000000000c1'::uuid $$;
+CREATE FUNCTION bea() RETURNS uuid LANGUAGE sql AS $$ SELECT '00000000-0000-7000-8000-0000000000c2'::uuid $$;
 INSERT INTO items (id, title, author, created_at, updated_at)
 VALUES (item(1), 'One', 'A', '2026-01-01', '2026-01-01'), (item(2), 'Two', 'A', '2026-01-01', '2026-01-01');
 INSERT INTO item_prices VALUES (item(1), 'USD', 2, 10, '2026-01-01', '2026-02-01');
 INSERT INTO item_stock VALUES (item(1), 5, 2);
 
+CREATE FUNCTION cart(n int, of_user uuid) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO carts (id, user_id, created_at, updated_at) VALUES (o(n), of_user, '2026-01-01', '2026-01-01');
+    INSERT INTO cart_lines (cart_id, item_id, position, quantity) VALUES (o(n), item(1), 1, 2);
+$$;
 CREATE FUNCTION place_empty(n int) RETURNS void LANGUAGE sql AS $$
+    SELECT cart(n, ana());
     INSERT INTO orders (id, user_id, request_id, cart_id, currency, minor_units, quantity, subtotal, discount, total, created_at, updated_at, expires_at)
     VALUES (o(n), ana(), o(n), o(n), 'USD', 2, 3, 30, 1, 29, '2026-01-01', '2026-01-01', '2026-01-02');
     INSERT INTO order_transitions (order_id, version, to_state, at) VALUES (o(n), 1, 'pending_payment', '2026-01-01');
@@ -44,4 +50,5 @@ BEGIN
 END $$;
 SELECT place(1);
 SELECT place(2), reach(2, 'paid');
+SELECT cart(3, bea());
 INSERT INTO departures (user_id, requested_at) VALUES ('00000000-0000-7000-8000-0000000000d1', now());

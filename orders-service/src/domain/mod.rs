@@ -1,9 +1,11 @@
 //! What the service is about, without I/O.
 
+mod cart;
 mod item;
 mod order;
 mod page;
 
+pub use cart::{Cart, CartLine};
 pub use item::{Item, ItemFilter, ItemOrder, ItemQuery, SearchText, Tag};
 pub use order::{Order, OrderLine, OrderState, OrderTransition};
 pub use page::{Page, PageSize, PageTokens, Position};

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
 use proto::orders::v1;
 
-use crate::domain::{Item, ItemOrder, Order, OrderLine, OrderState, OrderTransition};
+use crate::domain::{
+    Cart, CartLine, Item, ItemOrder, Order, OrderLine, OrderState, OrderTransition,
+};
 
 pub fn money(money: platform::money::Money) -> v1::Money {
     v1::Money {
@@ -56,6 +58,20 @@ pub fn transition(transition: OrderTransition) -> v1::OrderTransition {
         order_id: transition.order_id.to_string(),
         state: state(transition.state).into(),
         at: Some(timestamp(transition.at)),
+    }
+}
+
+pub fn cart(cart: &Cart, lines: Vec<CartLine>) -> v1::ExportedCart {
+    let line = |line: CartLine| v1::ExportedCartLine {
+        item_id: line.item_id.to_string(),
+        title: line.title,
+        quantity: line.quantity,
+    };
+    v1::ExportedCart {
+        id: cart.id.to_string(),
+        lines: lines.into_iter().map(line).collect(),
+        created_at: Some(timestamp(cart.created_at)),
+        updated_at: Some(timestamp(cart.updated_at)),
     }
 }
 

@@ -2,8 +2,9 @@ use std::collections::HashMap;
 
 use proto::orders::v1::{
     CountOpenOrdersRequest, CountOpenOrdersResponse, ExportOrdersRequest, ExportOrdersResponse,
-    privacy_service_server::PrivacyService,
+    ExportedCart, privacy_service_server::PrivacyService,
 };
+use sqlx::PgConnection;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -11,7 +12,7 @@ use super::{guard::Call, messages};
 use crate::{
     domain::{Order, OrderLine, Page, PageSize, PageTokens, Position},
     error::Error,
-    store::{database::Database, orders},
+    store::{carts, database::Database, orders},
 };
 
 /// What is kept about the caller.
@@ -44,11 +45,18 @@ impl Privacy {
         let size = PageSize::parse(request.page_size, 50, 100)
             .map_err(|why| Error::field("page_size", why.0))?;
         let query = format!("ExportOrders {user}").into_bytes();
+        let is_first = request.page_token.is_empty();
         let page = Page::new(&self.pages, query, size, request.page_token);
         let after = page
             .after()
             .map_err(|why| Error::field("page_token", why.0))?;
         let mut reading = self.database.read(call.deadline).await?;
+        // Before the orders, so that one that takes the cart away meanwhile is there.
+        let cart = if is_first {
+            cart(&mut reading, user).await?
+        } else {
+            None
+        };
         let rows = orders::list(&mut *reading, user, None, after, page.rows()).await?;
         let (rows, next_page_token) = page.cut(rows, |last: &Order| Position {
             key: last.created_at,
@@ -68,8 +76,17 @@ impl Privacy {
             orders: rows.iter().map(whole).collect(),
             next_page_token,
             transitions: transitions.into_iter().map(messages::transition).collect(),
+            cart,
         })
     }
+}
+
+async fn cart(reading: &mut PgConnection, user: Uuid) -> Result<Option<ExportedCart>, Error> {
+    let Some(cart) = carts::get(&mut *reading, user).await? else {
+        return Ok(None);
+    };
+    let lines = carts::lines(reading, cart.id).await?;
+    Ok(Some(messages::cart(&cart, lines)))
 }
 
 #[tonic::async_trait]

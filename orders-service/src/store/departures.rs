@@ -23,9 +23,10 @@ pub async fn request(
     .map(drop)
 }
 
-/// Empties what tells who a user was, and notes when. Today that is nothing:
-/// orders and their lines hold ids, titles and amounts alone. A table that
-/// holds more of a person is emptied here, in the same statement's transaction.
+/// Empties what only the user had any use for, and what tells who it was, and
+/// notes when. Today that is the cart: orders and their lines are the house's
+/// books, and hold ids, titles and amounts alone. Another table that holds more
+/// of a person is emptied here too, in the same statement.
 ///
 /// Events may come in any order, so that the request may still be unknown.
 ///
@@ -38,7 +39,8 @@ pub async fn erase(
     erased_at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO departures (user_id, requested_at, erased_at) VALUES ($1, $2, $3)
+        "WITH emptied AS (DELETE FROM carts WHERE user_id = $1)
+         INSERT INTO departures (user_id, requested_at, erased_at) VALUES ($1, $2, $3)
          ON CONFLICT (user_id) DO UPDATE SET erased_at = excluded.erased_at",
         user,
         requested_at,

@@ -1,5 +1,6 @@
 //! The orders database. Each function is one statement, on whatever executes.
 
+pub mod carts;
 pub mod database;
 pub mod departures;
 pub mod items;

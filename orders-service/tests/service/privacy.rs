@@ -47,7 +47,7 @@ async fn only_orders_that_wait_for_money_are_open() {
 }
 
 #[tokio::test]
-async fn an_export_is_ones_own_orders_whole_in_pages() {
+async fn an_export_is_ones_own_orders_whole_in_pages_and_once_ones_own_cart() {
     let service = Service::start().await;
     let mut sql = service.sql().await;
     let first = shop::item(&mut sql, NewItem::default()).await;
@@ -64,9 +64,11 @@ async fn an_export_is_ones_own_orders_whole_in_pages() {
         );
     }
     shop::order(&mut sql, other, "paid", at, &[(first, 1)]).await;
+    let cart = shop::cart(&mut sql, user, &[(second, 3), (first, 1)]).await;
+    shop::cart(&mut sql, other, &[(first, 5)]).await;
 
     let mut client = service.privacy_of(user);
-    let mut exported = Vec::new();
+    let (mut exported, mut carts) = (Vec::new(), Vec::new());
     let mut token = String::new();
     loop {
         let answer = client.export_orders(page(2, &token)).await.unwrap();
@@ -82,6 +84,7 @@ async fn an_export_is_ones_own_orders_whole_in_pages() {
         }
         assert_eq!(steps.len(), 3 * answer.orders.len());
         exported.extend(answer.orders);
+        carts.push(answer.cart);
         token = answer.next_page_token;
         if token.is_empty() {
             break;
@@ -94,6 +97,16 @@ async fn an_export_is_ones_own_orders_whole_in_pages() {
     }
     let found: Vec<_> = exported.iter().map(|order| order.id.clone()).collect();
     assert_eq!(found, ids);
+    let [Some(exported_cart), None, None] = &*carts else {
+        panic!("{carts:?}");
+    };
+    assert_eq!(exported_cart.id, cart.to_string());
+    let lines = exported_cart.lines.iter();
+    let lines: Vec<_> = lines
+        .map(|line| (&*line.item_id, &*line.title, line.quantity))
+        .collect();
+    let (first, second) = (first.to_string(), second.to_string());
+    assert_eq!(lines, [(&*second, "A Title", 3), (&*first, "A Title", 1)]);
     for (n, order) in (1..).zip(&exported) {
         let copies: Vec<_> = order.lines.iter().map(|line| line.quantity).collect();
         assert_eq!(copies, [1, n]);
@@ -130,6 +143,10 @@ async fn who_leaves_is_noted_once_whatever_comes_first_or_twice() {
     nats.ensure_streams().await.unwrap();
     let mut sql = service.sql().await;
     let [staying, leaving, backwards] = [(); 3].map(|()| Uuid::new_v4());
+    let item = shop::item(&mut sql, NewItem::default()).await;
+    for user in [staying, leaving, backwards] {
+        shop::cart(&mut sql, user, &[(item, 1)]).await;
+    }
     let requested_at = SystemClock.now() - TimeDelta::days(30);
     let erased_at = SystemClock.now();
     let requested = |user_id| UserDeletionRequested {
@@ -163,6 +180,10 @@ async fn who_leaves_is_noted_once_whatever_comes_first_or_twice() {
     let mut rows: Vec<(Uuid, bool)> = sqlx::query_as(rows).fetch_all(&mut sql).await.unwrap();
     rows.sort_unstable_by_key(|(user, _)| *user != leaving);
     assert_eq!(rows, [(leaving, false), (backwards, true)]);
+    // Only an erasure takes the cart away: until then one can be brought back.
+    let carts = "SELECT user_id FROM carts JOIN cart_lines ON cart_id = id ORDER BY carts.id";
+    let carts: Vec<Uuid> = sqlx::query_scalar(carts).fetch_all(&mut sql).await.unwrap();
+    assert_eq!(carts, [staying, leaving]);
 
     // What a service's role may not do to the note.
     let app = service.database.url_as(Store::Orders.app_role());

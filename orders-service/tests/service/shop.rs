@@ -102,6 +102,30 @@ pub async fn delete(sql: &mut PgConnection, item: Uuid) {
     sqlx::query(delete).bind(item).execute(sql).await.unwrap();
 }
 
+/// Gives a user a cart.
+pub async fn cart(sql: &mut PgConnection, user: Uuid, lines: &[(Uuid, i32)]) -> Uuid {
+    let id = next_id();
+    let at = SystemClock.now();
+    sqlx::query("INSERT INTO carts (id, user_id, created_at, updated_at) VALUES ($1, $2, $3, $3)")
+        .bind(id)
+        .bind(user)
+        .bind(at)
+        .execute(&mut *sql)
+        .await
+        .unwrap();
+    for (position, (item, quantity)) in (1_i16..).zip(lines) {
+        sqlx::query("INSERT INTO cart_lines VALUES ($1, $2, $3, $4)")
+            .bind(id)
+            .bind(item)
+            .bind(position)
+            .bind(quantity)
+            .execute(&mut *sql)
+            .await
+            .unwrap();
+    }
+    id
+}
+
 /// The way of an order to a state.
 fn way_to(state: &str) -> Vec<&str> {
     match state {

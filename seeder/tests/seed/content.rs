@@ -140,6 +140,48 @@ async fn the_demo_user_can_sign_in_and_has_something_to_look_at() {
         .await
         .unwrap();
     assert_eq!(orders, 8);
+    let cart: Vec<(i16, String)> = sqlx::query_as(
+        "SELECT position, title FROM carts JOIN cart_lines ON cart_id = carts.id JOIN items ON item_id = items.id
+          WHERE user_id = $1 ORDER BY position",
+    )
+    .bind(id)
+    .fetch_all(&mut connect(&stores.orders).await)
+    .await
+    .unwrap();
+    let positions: Vec<i16> = cart.iter().map(|line| line.0).collect();
+    assert_eq!(positions, [1, 2, 3], "{cart:?}");
+}
+
+#[tokio::test]
+async fn a_share_of_the_users_have_a_cart_and_can_buy_what_is_in_it() {
+    let stores = Stores::new().await;
+    let users = Parameters {
+        users: 1_000,
+        ..small()
+    };
+    stores.seed(&users).await.unwrap();
+    let orders = &stores.orders;
+    let carts: i64 = ask(orders, "SELECT count(*) FROM carts").await;
+    assert!((200..400).contains(&carts), "{carts}");
+    let empty = "SELECT count(*) FROM carts WHERE id NOT IN (SELECT cart_id FROM cart_lines)";
+    assert_eq!(ask::<i64>(orders, empty).await, 0);
+    let late = "SELECT count(*) FROM carts WHERE updated_at >= '2026-11-20Z'";
+    assert_eq!(ask::<i64>(orders, late).await, 0);
+    let in_vain = "SELECT count(*) FROM cart_lines l JOIN items i ON i.id = item_id
+         WHERE deleted_at IS NOT NULL
+            OR NOT EXISTS (SELECT FROM item_prices p WHERE p.item_id = i.id AND valid_until IS NULL)
+            OR NOT EXISTS (SELECT FROM item_stock s WHERE s.item_id = i.id AND on_hand - reserved >= quantity)";
+    assert_eq!(ask::<i64>(orders, in_vain).await, 0);
+    let known: Vec<uuid::Uuid> = sqlx::query_scalar("SELECT id FROM users")
+        .fetch_all(&mut connect(&stores.accounts).await)
+        .await
+        .unwrap();
+    let strangers: i64 = sqlx::query_scalar("SELECT count(*) FROM carts WHERE user_id <> ALL ($1)")
+        .bind(known)
+        .fetch_one(&mut connect(orders).await)
+        .await
+        .unwrap();
+    assert_eq!(strangers, 0);
 }
 
 #[tokio::test]

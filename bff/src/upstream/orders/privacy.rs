@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use proto::orders::v1::{CountOpenOrdersRequest, ExportOrdersRequest};
+use proto::orders::v1::{self, CountOpenOrdersRequest, ExportOrdersRequest};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -26,6 +26,32 @@ pub struct ExportedOrder {
     pub order: Order,
     /// The way it took, from its making on.
     pub transitions: Vec<Transition>,
+}
+
+/// What somebody means to buy.
+#[derive(Debug, Serialize)]
+pub struct ExportedCart {
+    /// Its id.
+    pub id: Uuid,
+    /// What is in it, in the order of adding.
+    pub lines: Vec<ExportedCartLine>,
+    /// When it was made.
+    #[serde(serialize_with = "instant")]
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    #[serde(serialize_with = "instant")]
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Copies of an item in a cart.
+#[derive(Debug, Serialize)]
+pub struct ExportedCartLine {
+    /// The item.
+    pub item_id: Uuid,
+    /// Its title now.
+    pub title: String,
+    /// Copies.
+    pub quantity: i32,
 }
 
 /// That an order came into a state.
@@ -71,7 +97,7 @@ impl Orders {
     }
 
     /// One page of all that is kept of the caller's orders, with their lines and
-    /// the way that each took.
+    /// the way that each took; with the first, their cart.
     ///
     /// # Errors
     /// See [`CallError`].
@@ -80,7 +106,7 @@ impl Orders {
         context: &Context,
         caller: &Caller,
         cursor: String,
-    ) -> Result<Page<ExportedOrder>, CallError> {
+    ) -> Result<(Page<ExportedOrder>, Option<ExportedCart>), CallError> {
         let Inner {
             privacy,
             tokens,
@@ -110,9 +136,39 @@ impl Orders {
             transitions: ways.remove(&order.id).unwrap_or_default(),
             order,
         };
-        Ok(Page {
+        let page = Page {
             items: orders.items.into_iter().map(with_its_way).collect(),
             next_cursor: orders.next_cursor,
+        };
+        Ok((page, answer.cart.map(TryInto::try_into).transpose()?))
+    }
+}
+
+impl TryFrom<v1::ExportedCart> for ExportedCart {
+    type Error = CallError;
+
+    fn try_from(cart: v1::ExportedCart) -> Result<Self, CallError> {
+        Ok(Self {
+            id: view::id(&cart.id, "cart.id")?,
+            lines: cart
+                .lines
+                .into_iter()
+                .map(TryInto::try_into)
+                .collect::<Result<_, _>>()?,
+            created_at: view::timestamp(cart.created_at, "cart.created_at")?,
+            updated_at: view::timestamp(cart.updated_at, "cart.updated_at")?,
+        })
+    }
+}
+
+impl TryFrom<v1::ExportedCartLine> for ExportedCartLine {
+    type Error = CallError;
+
+    fn try_from(line: v1::ExportedCartLine) -> Result<Self, CallError> {
+        Ok(Self {
+            item_id: view::id(&line.item_id, "cart_line.item_id")?,
+            title: line.title,
+            quantity: line.quantity,
         })
     }
 }

@@ -5,6 +5,7 @@ use platform::{
     nats::{Nats, Stream},
 };
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::house::{House, Person};
 use crate::{
@@ -73,6 +74,8 @@ async fn live(house: &House, ann: &Person, bob: &Person) {
     send("/v1/transfers", &ann.tokens.access, transfer).await;
     let order = house.order(ann).await;
     house.cancel(order).await;
+    house.cart(ann).await;
+    house.cart(bob).await;
     for query in OF_A_PERSON {
         assert_eq!(count(house, query, ann).await, 1, "{query}");
     }
@@ -140,6 +143,12 @@ async fn after_the_retention_time_nothing_tells_who_it_was_in_either_store_or_st
     assert_eq!(count(&house, places, &ann).await, 0);
     assert!(count(&house, places, &bob).await > 0);
     assert_eq!(status(&house, &bob).await, "active");
+    let carts: Vec<Uuid> =
+        sqlx::query_scalar("SELECT user_id FROM carts JOIN cart_lines ON cart_id = id")
+            .fetch_all(&mut house.orders_sql().await)
+            .await
+            .unwrap();
+    assert_eq!(carts, [bob.id]);
 
     let mut kept = app.accounts_dump().await;
     kept.extend(tables_of(&mut house.orders_sql().await).await);

@@ -54,6 +54,7 @@ async fn person(house: &House) -> Person {
     let account = house.account(&ann, "0.02", "0.01").await;
     long_history(&house.app, &account.to_string(), 2).await;
     house.order(&ann).await;
+    house.cart(&ann).await;
     let app = &house.app;
     let wrong = app
         .step_up(&ann.tokens, &json!({ "password": "wrong" }))

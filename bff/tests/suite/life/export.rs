@@ -13,6 +13,7 @@ async fn a_copy_holds_everything_of_ones_own_and_nothing_of_others() {
     long_history(&house.app, &account.to_string(), 450).await;
     let his = house.account(&bob, "7.00", "0").await;
     let orders = [house.order(&ann).await, house.order(&bob).await];
+    let carts = [house.cart(&ann).await, house.cart(&bob).await];
     let identity = "INSERT INTO identities (provider, subject, user_id, email, created_at)
                     VALUES ('google', 'g-1', $1, 'ann@gmail.example', now())";
     sqlx::query(identity)
@@ -42,7 +43,7 @@ async fn a_copy_holds_everything_of_ones_own_and_nothing_of_others() {
     let answer = answer.expect(StatusCode::OK);
     assert_eq!(answer.header("cache-control").as_deref(), Some("no-store"));
     let text = String::from_utf8(answer.bytes.clone()).unwrap();
-    for foreign in [bob.id, his, orders[1]] {
+    for foreign in [bob.id, his, orders[1], carts[1]] {
         assert!(!text.contains(&foreign.to_string()), "{foreign}");
     }
     for secret in ["$argon2id", "k4.secret", "203.0.113.9", "Staff/1"] {
@@ -69,6 +70,12 @@ async fn a_copy_holds_everything_of_ones_own_and_nothing_of_others() {
     assert_eq!(bought.len(), 1);
     assert_eq!(bought[0]["id"], json!(orders[0]));
     assert_eq!(bought[0]["lines"][0]["title"], "The Tin Drum");
+    assert_eq!(copy["cart"]["id"], json!(carts[0]));
+    let line = &copy["cart"]["lines"][0];
+    assert_eq!(
+        (&line["title"], &line["quantity"]),
+        (&json!("Cat and Mouse"), &json!(2))
+    );
     let trail = list("audit");
     assert!(trail.len() > 205, "{}", trail.len());
     for event in ["user.exported", "user.blocked"] {
@@ -94,6 +101,7 @@ async fn a_copy_of_next_to_nothing_is_whole_too() {
     ] {
         assert_eq!(copy[name], Value::Array(vec![]), "{name}");
     }
+    assert_eq!(copy["cart"], Value::Null);
     house
         .app
         .get("/v1/me/export", None)

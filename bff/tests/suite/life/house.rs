@@ -197,6 +197,27 @@ impl House {
         id
     }
 
+    /// A cart with two copies of something in it.
+    pub async fn cart(&self, person: &Person) -> Uuid {
+        let (id, item) = (self.app.clock.new_id(), self.app.clock.new_id());
+        let mut sql = self.orders_sql().await;
+        for statement in [
+            "INSERT INTO items (id, title, author, created_at, updated_at) VALUES ($2, 'Cat and Mouse', 'Grass', now(), now())",
+            "INSERT INTO carts (id, user_id, created_at, updated_at) VALUES ($1, $3, now(), now())",
+            "INSERT INTO cart_lines (cart_id, item_id, position, quantity) VALUES ($1, $2, 1, 2)",
+        ] {
+            let statement = format!("WITH v AS (SELECT $1::uuid, $2::uuid, $3::uuid) {statement}");
+            sqlx::query(sqlx::AssertSqlSafe(statement))
+                .bind(id)
+                .bind(item)
+                .bind(person.id)
+                .execute(&mut sql)
+                .await
+                .unwrap();
+        }
+        id
+    }
+
     /// Cancels an order.
     pub async fn cancel(&self, order: Uuid) {
         let mut sql = self.orders_sql().await;

@@ -123,6 +123,19 @@ pub const ACCOUNTS: &[Table] = &[
 
 pub const ORDERS: &[Table] = &[
     ("_sqlx_migrations", Not("about no one"), &[]),
+    (
+        "cart_lines",
+        At("/cart/lines/0"),
+        &[
+            ("cart_id", At("/cart/id")),
+            ("position", Not("they stand in this order")),
+        ],
+    ),
+    (
+        "carts",
+        At("/cart"),
+        &[("user_id", At("/user/id")), ("version", COUNTER)],
+    ),
     ("currencies", Not("about no one"), &[]),
     (
         "departures",
@@ -165,7 +178,10 @@ pub const ORDERS: &[Table] = &[
                 "request_id",
                 Not("names the call that made it, of which nothing else is kept"),
             ),
-            ("cart_id", Not("no carts are kept")),
+            (
+                "cart_id",
+                Not("of a cart that is gone, whose lines are the order's"),
+            ),
             ("version", COUNTER),
             ("currency", At("/orders/0/total/currency")),
             ("minor_units", CURRENCY),

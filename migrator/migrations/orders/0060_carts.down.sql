@@ -1,0 +1,4 @@
+DROP TRIGGER orders_take_cart ON orders;
+DROP FUNCTION orders_take_cart();
+DROP TABLE cart_lines;
+DROP TABLE carts;
