@@ -10,8 +10,10 @@ use super::{
     credentials::UserStatus,
     users::{instant, optional_instant},
 };
-use crate::identity::{Role, identifier::Identifier};
-use crate::upstream::Primary;
+use crate::{
+    identity::{Role, identifier::Identifier},
+    upstream::Primary,
+};
 
 /// A user, as administrators see them.
 #[derive(Debug, Clone, Serialize, ToSchema)]

@@ -12,7 +12,6 @@ use super::{
     session::{Device, Sessions},
     sign_in::taken,
 };
-use crate::upstream::Primary;
 use crate::{
     accounts::{
         administration::{self, Locked},
@@ -21,6 +20,7 @@ use crate::{
         life,
     },
     events::new_event,
+    upstream::Primary,
 };
 
 /// Changes users on an administrator's word. Cloning shares everything in it.

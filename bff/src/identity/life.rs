@@ -15,7 +15,6 @@ use super::{
     session::{Device, Sessions},
     settings::LifeSettings,
 };
-use crate::upstream::Primary;
 use crate::{
     accounts::{
         administration,
@@ -24,6 +23,7 @@ use crate::{
     },
     events::new_event,
     notify::Notice,
+    upstream::Primary,
 };
 
 /// Lets users leave. Cloning shares everything in it.

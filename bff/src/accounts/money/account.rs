@@ -8,10 +8,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{MoneySchema, stored};
-use crate::upstream::Primary;
 use crate::{
     accounts::{persist, users::instant},
     events::new_event,
+    upstream::Primary,
 };
 
 /// Whether an account can be used.

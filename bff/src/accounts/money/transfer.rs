@@ -7,12 +7,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{MoneySchema, stored};
-use crate::accounts::{
-    audit::{self, AuditEntry},
-    idempotency::{Answer, RequestKey},
-    users::instant,
+use crate::{
+    accounts::{
+        audit::{self, AuditEntry},
+        idempotency::{Answer, RequestKey},
+        users::instant,
+    },
+    upstream::Primary,
 };
-use crate::upstream::Primary;
 
 /// Money that went from one account to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]

@@ -7,8 +7,7 @@ use redis::RedisResult;
 use uuid::Uuid;
 
 use super::script;
-use crate::identity::settings::CodeSettings;
-use crate::upstream::GuardedRedis;
+use crate::{identity::settings::CodeSettings, upstream::GuardedRedis};
 
 /// Wrong guesses are counted over this time.
 const WINDOW_MS: i64 = 3_600_000;

@@ -6,8 +6,10 @@ use redis::RedisResult;
 use uuid::Uuid;
 
 use super::script;
-use crate::identity::session::{Mode, Session};
-use crate::upstream::GuardedRedis;
+use crate::{
+    identity::session::{Mode, Session},
+    upstream::GuardedRedis,
+};
 
 /// The key of a session.
 pub(super) fn key(redis: &GuardedRedis, session: Uuid) -> String {

@@ -91,15 +91,16 @@ impl Primary {
         let begin = async {
             // After the server was restarted every idle connection is dead, and
             // shows it at its first use. One caller may meet them all.
-            for _ in 0..pool.options().get_max_connections() {
+            let mut idle = pool.options().get_max_connections();
+            loop {
                 match postgres::begin_with(pool, AssertSqlSafe(statement.to_owned())).await {
-                    Err(error) if is_dead_connection(&error) => {
+                    Err(error) if is_dead_connection(&error) && idle > 0 => {
                         tracing::debug!(%error, "a connection was dead");
+                        idle -= 1;
                     }
                     outcome => return outcome,
                 }
             }
-            postgres::begin_with(pool, AssertSqlSafe(statement.to_owned())).await
         };
         self.guarded(self.0.begin, begin).await
     }
@@ -169,17 +170,16 @@ impl<'p> Executor<'p> for &'_ Primary {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let primary = self.clone();
-        let one = async move {
-            let run = async {
-                let mut lease = Lease::new(primary.pool().acquire().await?);
-                let one = lease.connection().fetch_optional(query).await;
-                lease.give_back();
-                one
-            };
-            primary.guarded(primary.0.statement, run).await
+        let mut steps = self.fetch_many(query);
+        let first = async move {
+            while let Some(step) = steps.try_next().await? {
+                if let Either::Right(row) = step {
+                    return Ok(Some(row));
+                }
+            }
+            Ok(None)
         };
-        one.boxed()
+        first.boxed()
     }
 
     fn prepare_with<'e>(

@@ -104,7 +104,8 @@ async fn nothing_from_postgres_is_stale_screens_or_503_in_time_and_heals() {
     }
     // By now it isn't waited for, but by one call a second that asks whether it is back.
     let circuits = edge.app().readyz().await["circuits"].clone();
-    assert_ne!(circuits["accounts.write"], "closed", "{circuits}");
+    let circuit = circuits["accounts.write"].as_str();
+    assert!(matches!(circuit, Some("open" | "half_open")), "{circuits}");
     let refused = async {
         for _ in 0..20 {
             let answer = edge.app().login("ann@example.com").await;
