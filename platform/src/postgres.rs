@@ -8,7 +8,7 @@ use std::{
 use metrics::gauge;
 use serde::{Deserialize, Serialize};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, PgPool, PgTransaction, SqlSafeStr as _,
+    AssertSqlSafe, ConnectOptions as _, PgPool, PgTransaction, Row as _, SqlSafeStr as _,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -58,8 +58,9 @@ impl PostgresSettings {
     }
 
     /// As [`PostgresSettings::pool`], for connections that are given back in the
-    /// middle of something: each is closed unless it is found well soon. sqlx's own
-    /// look at it has no end when the server's machine went away without a word.
+    /// middle of something: each is closed unless the server says soon that it is in
+    /// no transaction. sqlx doesn't know of one whose beginning was given up, and its
+    /// own look has no end when the server's machine went away without a word.
     ///
     /// # Errors
     /// When the URL isn't one of PostgreSQL.
@@ -67,8 +68,11 @@ impl PostgresSettings {
         let limit = self.acquire_timeout_ms.duration();
         let options = self.pool_options().after_release(move |connection, _| {
             Box::pin(async move {
-                match tokio::time::timeout(limit, connection.ping()).await {
-                    Ok(outcome) => outcome.map(|()| true),
+                // In a transaction, now() is when it began. As a simple query, since
+                // each message of another has a time of its own.
+                let look = sqlx::raw_sql("SELECT now() = statement_timestamp()");
+                match tokio::time::timeout(limit, look.fetch_one(connection)).await {
+                    Ok(row) => row?.try_get(0),
                     Err(_) => Err(sqlx::Error::PoolTimedOut),
                 }
             })

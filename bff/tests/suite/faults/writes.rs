@@ -5,9 +5,9 @@ use futures::future::join_all;
 use http::StatusCode;
 use platform::testing::{Fault, Loss};
 
-use super::{BOUND, Edge, assert_unavailable, timed};
+use super::{BOUND, Edge, MS, assert_unavailable, timed};
 use crate::{
-    helpers::eventually,
+    helpers::{Answer, eventually},
     money::{Bank, Person, transfer, unique},
 };
 
@@ -81,6 +81,41 @@ async fn transfers_go_on_while_connections_are_cut() {
     assert_eq!(transfers(bank).await, 80);
     assert_eq!(bank.balance(&bob).await, "8.00");
     assert_reconciled(bank).await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_began_too_late_swallows_no_transfer_of_others() {
+    let edge = Edge::with(|settings| {
+        settings.postgres.max_connections = 1;
+        settings.postgres.acquire_timeout_ms = platform::config::Millis(300);
+    })
+    .await;
+    let (bank, way) = (&edge.bank, &edge.postgres);
+    let (ann, bob) = two(bank).await;
+    let body = transfer(&ann, &bob, "1.00");
+    for round in 1..=3 {
+        way.set(Fault::Latency {
+            delay: MS(400),
+            jitter: MS(1),
+        });
+        let rename = serde_json::json!({ "full_name": "Ann" });
+        let rename = bank
+            .app
+            .request(http::Method::PATCH, "/v1/me")
+            .json(&rename);
+        let late = Answer::of(rename.bearer_auth(&ann.token)).await;
+        assert_eq!(late.status, StatusCode::SERVICE_UNAVAILABLE);
+        way.heal();
+        let key = unique();
+        eventually("the transfer is made", async || {
+            bank.app.advance(chrono::TimeDelta::seconds(2));
+            let answer = bank.keyed("/v1/transfers", &ann.token, &key, &body).await;
+            answer.status == StatusCode::CREATED
+        })
+        .await;
+        // As another connection sees it: what was acknowledged is committed.
+        assert_eq!(transfers(bank).await, round);
+    }
 }
 
 #[tokio::test]
