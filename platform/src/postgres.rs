@@ -47,24 +47,14 @@ impl PostgresSettings {
     }
 
     /// A pool that connects when it is first used, so that the program starts
-    /// without the server.
+    /// without the server. A connection that is given back in the middle of something
+    /// is closed unless the server says soon that it is in no transaction: sqlx doesn't
+    /// know of one whose beginning was given up, and its own look has no end when the
+    /// server's machine went away without a word.
     ///
     /// # Errors
     /// When the URL isn't one of PostgreSQL.
     pub fn pool(&self, application: &str) -> Result<PgPool, sqlx::Error> {
-        Ok(self
-            .pool_options()
-            .connect_lazy_with(self.connect_options(application)?))
-    }
-
-    /// As [`PostgresSettings::pool`], for connections that are given back in the
-    /// middle of something: each is closed unless the server says soon that it is in
-    /// no transaction. sqlx doesn't know of one whose beginning was given up, and its
-    /// own look has no end when the server's machine went away without a word.
-    ///
-    /// # Errors
-    /// When the URL isn't one of PostgreSQL.
-    pub fn pool_of_writers(&self, application: &str) -> Result<PgPool, sqlx::Error> {
         let limit = self.acquire_timeout_ms.duration();
         let options = self.pool_options().after_release(move |connection, _| {
             Box::pin(async move {
@@ -78,6 +68,17 @@ impl PostgresSettings {
             })
         });
         Ok(options.connect_lazy_with(self.connect_options(application)?))
+    }
+
+    /// The same for who begins no transactions, and closes what it leaves in the
+    /// middle of something: without that look.
+    ///
+    /// # Errors
+    /// When the URL isn't one of PostgreSQL.
+    pub fn pool_of_readers(&self, application: &str) -> Result<PgPool, sqlx::Error> {
+        Ok(self
+            .pool_options()
+            .connect_lazy_with(self.connect_options(application)?))
     }
 
     fn connect_options(&self, application: &str) -> Result<PgConnectOptions, sqlx::Error> {

@@ -138,7 +138,7 @@ pub(crate) async fn serve(arguments: Arguments) -> anyhow::Result<()> {
             max_connections: AccountsSettings::default().max_connections,
             ..PostgresSettings::at(arguments.accounts)
         }
-        .pool("fan-out")?,
+        .pool_of_readers("fan-out")?,
         catalog: CatalogServiceClient::new(channel.clone()),
         orders: OrderServiceClient::new(channel),
         tokens,

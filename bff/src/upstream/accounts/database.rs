@@ -46,7 +46,7 @@ impl Database {
         };
         Ok(Self {
             name,
-            pool: pool.pool("bff-read")?,
+            pool: pool.pool_of_readers("bff-read")?,
             guard: Guard::new(["accounts", name], policy, &settings.breaker, guards),
             connections: settings.max_connections,
         })

@@ -55,7 +55,7 @@ impl Primary {
         };
         let breaker = BreakerSettings::insistent();
         Ok(Self(Arc::new(Inner {
-            pool: settings.pool_of_writers(application)?,
+            pool: settings.pool(application)?,
             guard: Guard::new(["accounts", "write"], policy, &breaker, guards),
             // The pool gives up first: that all connections are in use is no fault of
             // the server's.
