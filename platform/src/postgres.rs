@@ -47,10 +47,10 @@ impl PostgresSettings {
     }
 
     /// A pool that connects when it is first used, so that the program starts
-    /// without the server. A connection that is given back in the middle of something
-    /// is closed unless the server says soon that it is in no transaction: sqlx doesn't
-    /// know of one whose beginning was given up, and its own look has no end when the
-    /// server's machine went away without a word.
+    /// without the server. A connection that is given back is closed unless the server
+    /// says soon that it is in no transaction. sqlx doesn't know of one whose beginning
+    /// was given up: whoever came next would work in it, and nobody would commit. And
+    /// its own look has no end when the server's machine went away without a word.
     ///
     /// # Errors
     /// When the URL isn't one of PostgreSQL.
@@ -70,8 +70,8 @@ impl PostgresSettings {
         Ok(options.connect_lazy_with(self.connect_options(application)?))
     }
 
-    /// The same for who begins no transactions, and closes what it leaves in the
-    /// middle of something: without that look.
+    /// The same without that look, for who begins no transactions and closes what it
+    /// leaves in the middle of something.
     ///
     /// # Errors
     /// When the URL isn't one of PostgreSQL.
@@ -120,8 +120,8 @@ impl Default for PostgresSettings {
     }
 }
 
-/// Begins a transaction that is rolled back unless it is committed, also when
-/// its caller leaves while it begins.
+/// Begins a transaction that is rolled back unless it is committed. Only for a pool
+/// of [`PostgresSettings::pool`]: it may be given up while it begins.
 ///
 /// # Errors
 /// When there is no connection in time, or the server refuses.
@@ -137,18 +137,11 @@ pub async fn begin_with(
     pool: &PgPool,
     statement: AssertSqlSafe<String>,
 ) -> sqlx::Result<PgTransaction<'static>> {
-    // Who leaves while waiting for a connection leaves the line, too.
     let connection = pool.acquire().await?;
-    // A caller who leaves between the statement and its answer would leave a
-    // connection behind that sqlx takes for one without a transaction. Whoever
-    // got it next would work in a transaction that nobody commits. Hence this
-    // goes on to its end, and then is rolled back.
     let begin = PgTransaction::begin(connection, Some(statement.into_sql_str()));
-    let begin = tokio::time::timeout(pool.options().get_acquire_timeout(), begin);
-    match tokio::spawn(begin).await {
-        Ok(Ok(begun)) => begun,
-        Ok(Err(_)) => Err(sqlx::Error::PoolTimedOut),
-        Err(_) => Err(sqlx::Error::WorkerCrashed),
+    match tokio::time::timeout(pool.options().get_acquire_timeout(), begin).await {
+        Ok(begun) => begun,
+        Err(_) => Err(sqlx::Error::PoolTimedOut),
     }
 }
 

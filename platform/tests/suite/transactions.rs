@@ -1,8 +1,9 @@
-//! Transactions whose caller leaves.
+//! Transactions whose beginning is given up.
 
 use std::time::Duration;
 
 use platform::{
+    config::Millis,
     postgres::{self, PostgresSettings},
     testing::{Fault, Proxy, eventually, postgres_url, unique_name},
 };
@@ -11,6 +12,18 @@ use tokio::time::timeout;
 
 #[tokio::test]
 async fn who_leaves_while_a_transaction_begins_takes_nothing_of_others_along() {
+    let (patience, of_caller) = (Duration::from_secs(10), Duration::from_millis(100));
+    given_up_beginnings_take_nothing_along(patience, of_caller).await;
+}
+
+#[tokio::test]
+async fn a_beginning_that_takes_too_long_takes_nothing_of_others_along() {
+    let (patience, of_caller) = (Duration::from_millis(250), Duration::from_secs(10));
+    given_up_beginnings_take_nothing_along(patience, of_caller).await;
+}
+
+/// The server's answer to `BEGIN` comes later than either has the patience for.
+async fn given_up_beginnings_take_nothing_along(of_pool: Duration, of_caller: Duration) {
     let mut url = postgres_url();
     let mut direct = PgConnection::connect(url.expose().as_str()).await.unwrap();
     let proxy = Proxy::stand_before(&mut url);
@@ -19,22 +32,27 @@ async fn who_leaves_while_a_transaction_begins_takes_nothing_of_others_along() {
     direct.execute(create).await.unwrap();
     let settings = PostgresSettings {
         max_connections: 1,
-        acquire_timeout_ms: platform::config::Millis(10_000),
+        acquire_timeout_ms: Millis(of_pool.as_millis().try_into().unwrap()),
         ..PostgresSettings::at(url)
     };
     let pool = settings.pool("test").unwrap();
     pool.execute("SELECT 1").await.unwrap();
     for round in 2..=4_i64 {
+        eventually("it was given back", async || pool.num_idle() == 1).await;
         proxy.set(Fault::Latency {
-            delay: Duration::from_millis(300),
+            delay: Duration::from_millis(350),
             jitter: Duration::ZERO,
         });
-        let begun = timeout(Duration::from_millis(100), postgres::begin(&pool)).await;
-        assert!(begun.is_err(), "its caller has left");
+        let begun = timeout(of_caller, postgres::begin(&pool)).await;
+        assert!(!matches!(begun, Ok(Ok(_))), "it was given up");
         proxy.heal();
-        // By itself, and acknowledged.
-        let insert = AssertSqlSafe(format!("INSERT INTO {table} VALUES (1)"));
-        pool.execute(insert).await.unwrap();
+        // By itself, and acknowledged; a busy machine may need more than one try
+        // until there is a connection.
+        let insert = || AssertSqlSafe(format!("INSERT INTO {table} VALUES (1)"));
+        eventually("it is acknowledged", async || {
+            pool.execute(insert()).await.is_ok()
+        })
+        .await;
         let count = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
         let there: i64 = sqlx::query_scalar(count)
             .fetch_one(&mut direct)
