@@ -2,10 +2,13 @@
 //! as many home screens as it can make, for twice and for ten times as many, and
 //! then for a mixture, to see what is refused first.
 //!
+//! What the load and as many answers cost on the same cores is found out beside it:
+//! the edge is asked for as many as it can make, and the floor for the rest.
+//!
 //! Nobody waits for anybody: a request is sent when it is due, over one of so
 //! many connections that the edge is offered far more at once than it takes.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use serde_json::json;
@@ -87,11 +90,20 @@ impl Kind {
 }
 
 async fn lane(kind: Kind, stand: &Stand, connections: usize, rate: f64) -> anyhow::Result<Lane> {
-    let requests = kind.requests(stand);
+    let address = stand.uncached.address;
+    visits(address, &kind.requests(stand), connections, rate).await
+}
+
+async fn visits(
+    address: SocketAddr,
+    requests: &[Bytes],
+    connections: usize,
+    rate: f64,
+) -> anyhow::Result<Lane> {
     let mut visitors = Vec::with_capacity(connections);
     for request in requests.iter().cycle().take(connections) {
         let script = Script::Same(request.clone());
-        visitors.push(Visitor::connect(stand.uncached.address, script).await?);
+        visitors.push(Visitor::connect(address, script).await?);
     }
     Ok(Lane { visitors, rate })
 }
@@ -100,6 +112,8 @@ async fn lane(kind: Kind, stand: &Stand, connections: usize, rate: f64) -> anyho
 #[derive(Debug)]
 pub(crate) struct Overload {
     peak: f64,
+    /// At the peak, while the floor answers the rest of ten times as much.
+    beside: Tally,
     steps: Vec<(f64, Tally)>,
     mixture: Vec<(Kind, Tally)>,
 }
@@ -121,6 +135,12 @@ pub(crate) async fn measure(stand: &Stand, time: Duration) -> anyhow::Result<Ove
                 .map(|tally| (step, tally)),
         );
     }
+    report::progress("overload, beside the floor");
+    let home = lane(Kind::Home, stand, CONNECTIONS, peak).await?;
+    let rest = peak * (MOST - 1.0);
+    let floor = visits(stand.floor.address, &[get("/", &[])], CONNECTIONS, rest).await?;
+    let mut tallies = flood(vec![home, floor], time).await?;
+    let beside = tallies.swap_remove(0);
     report::progress("overload, mixture");
     let mut lanes = Vec::new();
     for kind in Kind::ALL {
@@ -130,6 +150,7 @@ pub(crate) async fn measure(stand: &Stand, time: Duration) -> anyhow::Result<Ove
     let tallies = flood(lanes, time).await?;
     Ok(Overload {
         peak,
+        beside,
         steps,
         mixture: Kind::ALL.into_iter().zip(tallies).collect(),
     })
@@ -144,6 +165,10 @@ impl Overload {
         ];
         let steps = self.steps.iter();
         lines.extend(steps.map(|(step, tally)| tally.row(&format!("home, {step} times the peak"))));
+        lines.push(
+            self.beside
+                .row("home, at the peak, the floor answering 9 times as much beside it"),
+        );
         let mixture = self.mixture.iter();
         lines.extend(
             mixture
@@ -172,6 +197,15 @@ impl Overload {
                 )
             })
             .collect();
+        if let Some((_, most)) = self.steps.last() {
+            let share = most.good / self.beside.good;
+            rows.push(report::row(
+                "good home screens at 10 times the peak, of those beside the floor",
+                "≥ 90 %",
+                &format!("{:.0} % ({:.0}/s)", share * 100.0, self.beside.good),
+                Some(share >= 0.9),
+            ));
+        }
         let served: Vec<f64> = self
             .mixture
             .iter()

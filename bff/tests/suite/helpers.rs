@@ -101,15 +101,18 @@ impl TestApp {
         self.replica_with(self.settings.clone()).await
     }
 
-    /// Another replica with changed settings.
+    /// Another replica with changed settings. What the others tell from now on, it
+    /// hears.
     pub async fn replica_with(&self, settings: Settings) -> Self {
-        Self::run(
+        let replica = Self::run(
             settings,
             self.clock.clone(),
             self.accounts.clone(),
             self.files.clone(),
         )
-        .await
+        .await;
+        replica.hears_of_changes().await;
+        replica
     }
 
     async fn run(
