@@ -175,7 +175,11 @@ impl AppState {
             cache.clone(),
             clock.clone(),
         );
-        lifetime.spawn(measure("write", accounts.pool().clone(), lifetime.clone()));
+        lifetime.spawn(measure(
+            "write",
+            accounts.unguarded().clone(),
+            lifetime.clone(),
+        ));
         sources.accounts.measure(&lifetime);
         let changes = Changes::new(&nats);
         lifetime.spawn(invalidation::keep_in_step(
@@ -203,7 +207,7 @@ impl AppState {
         );
 
         let limiter = Limiter::new(&settings.limits, redis.clone(), &guards);
-        let readiness = readiness(accounts.pool(), &sources.orders, &redis, &nats)
+        let readiness = readiness(accounts.unguarded(), &sources.orders, &redis, &nats)
             .optional("events", move || ready(changes.check()))
             .circuits(move || guards.circuits());
         let hsts = HeaderValue::from_static("max-age=31536000; includeSubDomains");

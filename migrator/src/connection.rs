@@ -6,12 +6,13 @@ use sqlx::{
     postgres::PgConnectOptions,
 };
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::MigrateError;
 
-/// How long a server may take to accept a connection.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How long a server may take to accept a connection, or to answer what waits for
+/// nothing.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long another migrator is waited for. One that takes longer builds something
 /// large; who is run again then, by hand or by its orchestrator, finds it done.
@@ -70,28 +71,39 @@ pub(crate) async fn lock(
     url: &ServerUrl,
     limit: Duration,
 ) -> Result<(), MigrateError> {
-    let taken = async {
-        while !try_lock(connection).await? {
-            sleep(ASK_AGAIN).await;
+    let began = Instant::now();
+    while !try_lock(connection, url).await? {
+        if began.elapsed() >= limit {
+            return Err(MigrateError::Busy {
+                url: url.clone(),
+                waited: limit,
+            });
         }
-        // A migration that waits for a table's lock makes everyone else wait
-        // behind it: rather fail and be run again.
-        connection.execute("SET lock_timeout = '5s'").await
-    };
-    match timeout(limit, taken).await {
-        Ok(done) => done.map(drop).map_err(|error| MigrateError::at(url, error)),
-        Err(_) => Err(MigrateError::Busy {
-            url: url.clone(),
-            waited: limit,
-        }),
+        sleep(ASK_AGAIN).await;
     }
+    // A migration that waits for a table's lock makes everyone else wait behind it:
+    // rather fail and be run again.
+    let set = connection.execute("SET lock_timeout = '5s'");
+    answered(url, set).await.map(drop)
 }
 
-async fn try_lock(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-        .bind(LOCK)
-        .fetch_one(connection)
-        .await
+async fn try_lock(connection: &mut PgConnection, url: &ServerUrl) -> Result<bool, MigrateError> {
+    let take = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK);
+    answered(url, take.fetch_one(connection)).await
+}
+
+/// A server that takes part at all answers these at once.
+async fn answered<T>(
+    url: &ServerUrl,
+    work: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T, MigrateError> {
+    match timeout(ANSWER_LIMIT, work).await {
+        Ok(result) => result.map_err(|error| MigrateError::at(url, error)),
+        Err(_) => Err(MigrateError::Unreachable {
+            url: url.clone(),
+            reason: format!("no answer within {ANSWER_LIMIT:?}"),
+        }),
+    }
 }
 
 fn options(url: &ServerUrl) -> Result<PgConnectOptions, MigrateError> {
@@ -109,13 +121,7 @@ async fn connect_with(
     url: &ServerUrl,
     options: &PgConnectOptions,
 ) -> Result<PgConnection, MigrateError> {
-    match timeout(CONNECT_LIMIT, PgConnection::connect_with(options)).await {
-        Ok(result) => result.map_err(|error| MigrateError::at(url, error)),
-        Err(_) => Err(MigrateError::Unreachable {
-            url: url.clone(),
-            reason: format!("no answer within {CONNECT_LIMIT:?}"),
-        }),
-    }
+    answered(url, PgConnection::connect_with(options)).await
 }
 
 #[cfg(test)]

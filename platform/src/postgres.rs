@@ -1,6 +1,7 @@
 //! Connections to PostgreSQL.
 
 use std::{
+    io,
     str::FromStr as _,
     time::{Duration, Instant},
 };
@@ -8,9 +9,10 @@ use std::{
 use metrics::gauge;
 use serde::{Deserialize, Serialize};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, PgPool, PgTransaction, Row as _, SqlSafeStr as _,
+    ConnectOptions as _, PgPool, PgTransaction, Row as _, SqlSafeStr,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::time::timeout;
 
 use crate::{
     config::{Millis, ServerUrl},
@@ -19,6 +21,8 @@ use crate::{
 
 /// How often pools are measured.
 const MEASURE: Duration = Duration::from_secs(2);
+/// What background work takes at most: as long as a few of its statements may.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Settings of one database.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -61,7 +65,7 @@ impl PostgresSettings {
                 // In a transaction, now() is when it began. As a simple query, since
                 // each message of another has a time of its own.
                 let look = sqlx::raw_sql("SELECT now() = statement_timestamp()");
-                match tokio::time::timeout(limit, look.fetch_one(connection)).await {
+                match timeout(limit, look.fetch_one(connection)).await {
                     Ok(row) => row?.try_get(0),
                     Err(_) => Err(sqlx::Error::PoolTimedOut),
                 }
@@ -124,9 +128,9 @@ impl Default for PostgresSettings {
 /// of [`PostgresSettings::pool`]: it may be given up while it begins.
 ///
 /// # Errors
-/// When there is no connection in time, or the server refuses.
+/// When there is no connection in time, or the server refuses or is silent.
 pub async fn begin(pool: &PgPool) -> sqlx::Result<PgTransaction<'static>> {
-    begin_with(pool, AssertSqlSafe("BEGIN".to_owned())).await
+    begin_with(pool, "BEGIN").await
 }
 
 /// As [`begin`], by a statement of the caller's own that begins with `BEGIN`.
@@ -135,14 +139,41 @@ pub async fn begin(pool: &PgPool) -> sqlx::Result<PgTransaction<'static>> {
 /// As [`begin`].
 pub async fn begin_with(
     pool: &PgPool,
-    statement: AssertSqlSafe<String>,
+    statement: impl SqlSafeStr,
 ) -> sqlx::Result<PgTransaction<'static>> {
-    let connection = pool.acquire().await?;
-    let begin = PgTransaction::begin(connection, Some(statement.into_sql_str()));
-    match tokio::time::timeout(pool.options().get_acquire_timeout(), begin).await {
-        Ok(begun) => begun,
-        Err(_) => Err(sqlx::Error::PoolTimedOut),
+    let statement = statement.into_sql_str();
+    let limit = pool.options().get_acquire_timeout();
+    let begin = async |connection| {
+        let begin = PgTransaction::begin(connection, Some(statement.clone()));
+        let begun = timeout(limit, begin).await;
+        begun.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+    };
+    // After the server was restarted every idle connection is dead, and shows it
+    // here, before any work. One caller may meet them all.
+    for _ in 0..pool.options().get_max_connections() {
+        let Some(idle) = pool.try_acquire() else {
+            break;
+        };
+        match begin(idle).await {
+            Err(error) if is_dead_connection(&error) => {
+                tracing::debug!(%error, "a connection was dead");
+            }
+            outcome => return outcome,
+        }
     }
+    begin(pool.acquire().await?).await
+}
+
+/// Does work of short statements, and gives it up when it takes longer than all of
+/// them may: its connection was forgotten on the way, and nothing comes over it.
+///
+/// # Errors
+/// The work's.
+pub async fn bounded<T, E: From<sqlx::Error>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let done = timeout(LONGEST, work).await;
+    done.unwrap_or_else(|_| Err(sqlx::Error::from(io::Error::from(io::ErrorKind::TimedOut)).into()))
 }
 
 /// Shows in the metrics, until the process ends, how many connections of a pool
@@ -222,10 +253,16 @@ pub fn constraint(error: &sqlx::Error) -> Option<&str> {
 }
 
 /// Whether the connection was dead when it was used: a read may be tried once
-/// more on another one.
+/// more on another one. One over which nothing came in time isn't: the next may
+/// take as long.
 #[must_use]
 pub fn is_dead_connection(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Io(_)) || has_code(error, &["57P"])
+    use io::ErrorKind::{Other, TimedOut};
+
+    match error {
+        sqlx::Error::Io(error) => !matches!(error.kind(), TimedOut | Other),
+        error => has_code(error, &["57P"]),
+    }
 }
 
 /// Whether the server answered with one of these SQLSTATEs, or one that begins so.

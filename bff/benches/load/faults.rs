@@ -224,6 +224,8 @@ impl Faults {
 impl Suffered {
     fn rows(&self) -> Vec<String> {
         let name = format!("{}, {}", self.subject.name(), self.fault.name());
+        // What comes soon and is of no use reaches nothing.
+        let all_served = self.meanwhile.as_ref().is_some_and(|now| now.failed == 0);
         match (self.subject, self.fault) {
             (_, Fault::RedisHung) => {
                 let usual = self.usually.within(0.99);
@@ -235,18 +237,20 @@ impl Suffered {
                     &format!("p99 of {name}, its circuits open, more than before"),
                     "≤ 5 ms",
                     &worse.map_or("–".to_owned(), report::millis),
-                    Some(worse.is_some_and(|worse| worse <= Duration::from_millis(5))),
+                    Some(
+                        all_served && worse.is_some_and(|worse| worse <= Duration::from_millis(5)),
+                    ),
                 )]
             }
             (Subject::HomeUncached, _) => {
-                let share = self.then.per_second / self.before.per_second;
+                let share = self.then.served_per_second() / self.before.served_per_second();
                 let slowest = self.first.within(0.99);
                 vec![
                     report::row(
                         &format!("{name}, its circuit open, of before"),
                         "≥ 90 %",
                         &format!("{:.0} %", share * 100.0),
-                        Some(share >= 0.9),
+                        Some(all_served && share >= 0.9),
                     ),
                     report::row(
                         &format!("p99 of {name}, in the first 2 s"),

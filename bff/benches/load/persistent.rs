@@ -160,13 +160,19 @@ impl Spell {
         report::quantile(&self.sorted, share)
     }
 
+    /// Answers a second that were of use, whole or not.
+    pub(crate) fn served_per_second(&self) -> f64 {
+        self.per_second * (1.0 - self.share(Outcome::Failed))
+    }
+
+    fn share(&self, outcome: Outcome) -> f64 {
+        let count = self.outcomes.get(&outcome).copied().unwrap_or_default();
+        count as f64 / self.sorted.len().max(1) as f64
+    }
+
     pub(crate) fn shares(&self) -> String {
-        let share = |outcome| {
-            let count = self.outcomes.get(&outcome).copied().unwrap_or_default();
-            count as f64 * 100.0 / self.sorted.len().max(1) as f64
-        };
-        let [whole, partial, failed] =
-            [Outcome::Whole, Outcome::Partial, Outcome::Failed].map(share);
+        let [whole, partial, failed] = [Outcome::Whole, Outcome::Partial, Outcome::Failed]
+            .map(|outcome| self.share(outcome) * 100.0);
         format!("{whole:.0} / {partial:.0} / {failed:.0} %")
     }
 }

@@ -72,6 +72,8 @@ pub(super) async fn work(settings: Settings, clock: SharedClock) -> anyhow::Resu
     ops::listen(settings.worker.listen, router).await?;
     let (pool, life) = (worker.pool.clone(), lifetime.clone());
     lifetime.spawn(measure("worker", pool, life.clone()));
+    let redis = worker.redis.unguarded().clone();
+    lifetime.spawn(redis.watch(life.clone()));
     lifetime.spawn(async move { worker.run(&life).await });
     lifetime.stopping().await;
 

@@ -21,6 +21,7 @@ use hyper_util::{
 };
 use platform::shutdown::Lifetime;
 use tokio::{
+    io::Interest,
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::{sleep, timeout},
@@ -39,9 +40,9 @@ const LINGER: Duration = Duration::from_millis(500);
 /// What HTTP/2 begins with, and no request of HTTP/1.1 does (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// When first bytes that may become either version are looked at again. Hardly
-/// anyone's come in pieces.
-const PEEK_AGAIN: Duration = Duration::from_millis(5);
+/// When first bytes that may become either version are looked at again, at first
+/// and later. Hardly anyone's come in pieces.
+const PEEK_AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(320));
 
 /// The address at the other end of the connection.
 #[derive(Debug, Clone, Copy)]
@@ -186,6 +187,7 @@ impl Protocols {
     async fn speaks_http2(&self, stream: &TcpStream) -> Option<bool> {
         let look = async {
             let mut first = [0; PREFACE.len()];
+            let (mut pause, longest) = PEEK_AGAIN;
             loop {
                 let peeked = stream.peek(&mut first).await?;
                 match &first[..peeked] {
@@ -194,8 +196,13 @@ impl Protocols {
                     begun if PREFACE.starts_with(begun) => {}
                     _ => return io::Result::Ok(false),
                 }
+                // Hyper sees it, too.
+                if stream.ready(Interest::READABLE).await?.is_read_closed() {
+                    return Ok(false);
+                }
                 // What is left unread is readable, so there is nothing to wait for.
-                sleep(PEEK_AGAIN).await;
+                sleep(pause).await;
+                pause = (pause * 2).min(longest);
             }
         };
         timeout(self.patience, look).await.ok()?.ok()

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use platform::{
-    clock::SharedClock, inbox, nats::Nats, outbox::Relay, retry::keep_going, shutdown::Lifetime,
+    clock::SharedClock, inbox, nats::Nats, outbox::Relay, postgres, retry::keep_going,
+    shutdown::Lifetime,
 };
 use sqlx::PgPool;
 
@@ -93,7 +94,8 @@ impl Worker {
                     _ = tick.tick() => {}
                 }
                 let now = self.clock.now();
-                while !lifetime.is_stopping() && batch(now).await.map_err(Into::into)? {}
+                let batch = || async { batch(now).await.map_err(Into::into) };
+                while !lifetime.is_stopping() && postgres::bounded(batch()).await? {}
             }
         })
         .await;

@@ -145,8 +145,8 @@ impl Export {
                 let (orders, next) = list("orders", begins, &page.items, next, then)?;
                 let mut bytes = Vec::new();
                 if begins {
-                    let cart = serde_json::to_string(&cart).map_err(ApiError::internal)?;
-                    bytes.extend_from_slice(format!(",\"cart\":{cart}").as_bytes());
+                    bytes.extend_from_slice(b",\"cart\":");
+                    serde_json::to_writer(&mut bytes, &cart).map_err(ApiError::internal)?;
                 }
                 bytes.extend(orders);
                 Ok((bytes, next))

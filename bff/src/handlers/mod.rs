@@ -56,6 +56,9 @@ impl From<identity::Error> for ApiError {
     fn from(error: identity::Error) -> Self {
         use identity::Error;
 
+        if let Some(guard) = CallError::within(&error) {
+            return guard.clone().into();
+        }
         let detail = error.to_string();
         match error {
             Error::InvalidCredentials => Self::new(Code::InvalidCredentials),
@@ -95,7 +98,9 @@ impl From<identity::Error> for ApiError {
 /// What the accounts store refuses, as an answer.
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        if platform::postgres::is_timeout(&error) {
+        if let Some(guard) = CallError::within(&error) {
+            guard.clone().into()
+        } else if platform::postgres::is_timeout(&error) {
             tracing::warn!(%error, "the accounts store took too long");
             Self::new(Code::DeadlineExceeded)
         } else if platform::postgres::is_unavailable(&error) {

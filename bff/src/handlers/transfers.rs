@@ -58,7 +58,12 @@ pub async fn create(
         note: body.note.map(|note| note.0),
     };
     let post = || money::post(&state.accounts, &key, &transfer, &*state.clock);
-    carried_out(&state, &key, persist(state.accounts.pool(), post).await?).await
+    carried_out(
+        &state,
+        &key,
+        persist(state.accounts.unguarded(), post).await?,
+    )
+    .await
 }
 
 crate::request! {
@@ -107,7 +112,7 @@ pub async fn deposit(
     };
     let (pool, clock) = (&state.accounts, &*state.clock);
     let deposit = || money::deposit(pool, &key, &transfer, &entry, clock);
-    carried_out(&state, &key, persist(pool.pool(), deposit).await?).await
+    carried_out(&state, &key, persist(pool.unguarded(), deposit).await?).await
 }
 
 async fn carried_out(

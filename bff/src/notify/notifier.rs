@@ -130,8 +130,10 @@ impl Notifier {
                 _ = tick.tick() => {}
             }
             let now = self.clock.now();
-            for (id, job) in store::unhandled(&self.pool, NAME, now, now - LOOK_BACK).await? {
-                if !inbox::first_time(&self.pool, NAME, id).await? {
+            let unhandled = store::unhandled(&self.pool, NAME, now, now - LOOK_BACK);
+            for (id, job) in postgres::bounded(unhandled).await? {
+                let first_time = inbox::first_time(&self.pool, NAME, id);
+                if !postgres::bounded(first_time).await? {
                     continue;
                 }
                 match self.open(id, &job) {

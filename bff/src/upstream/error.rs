@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 /// What a client is told to wait when nothing better is known.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -76,6 +76,16 @@ impl CallError {
     pub fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
         let (field, reason) = (field.into(), reason.into());
         Self::Invalid([Violation { field, reason }].into())
+    }
+
+    /// What a guard said where the callee said nothing, out of an error of the
+    /// callee's library.
+    #[must_use]
+    pub fn within<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
+        match error.downcast_ref::<io::Error>() {
+            Some(error) => error.get_ref()?.downcast_ref(),
+            None => Self::within(error.source()?),
+        }
     }
 
     /// Every code that there is.

@@ -37,8 +37,8 @@ pub struct Policy {
     /// Whether a second try is made beside a first that takes longer than
     /// nineteen in twenty do. Only idempotent reads may be hedged.
     pub hedge: bool,
-    /// A call that ran into its deadline speaks against the callee only when it
-    /// had at least this long: a client in a hurry proves nothing.
+    /// A call that ran into its deadline speaks against the callee only when at least
+    /// this much was left as it began.
     pub patience: Duration,
 }
 
@@ -119,20 +119,37 @@ impl Guard {
         outcome
     }
 
-    /// Makes a call that can be made once only, whatever the policy says of retries
-    /// and hedges.
+    /// Makes a call of another kind, once, whatever the policy says of retries and
+    /// hedges: `silence` tells which of its errors mean that there was no answer, and
+    /// what that is to the guard. Every other is an answer like success.
     ///
     /// # Errors
-    /// As [`Guard::call`].
-    pub async fn once<T, F>(
+    /// As [`Guard::call`], for what the callee didn't say itself.
+    pub async fn ask<T, E>(
         &self,
         deadline: Deadline,
-        call: impl FnOnce() -> F,
-    ) -> Result<T, CallError>
-    where
-        F: Future<Output = Result<T, CallError>>,
-    {
-        self.attempt(deadline, call, Kind::First).await
+        work: impl Future<Output = Result<T, E>>,
+        silence: impl FnOnce(&E) -> Option<CallError>,
+    ) -> Result<Result<T, E>, CallError> {
+        let mut silent = None;
+        let told = &mut silent;
+        let call = || async move {
+            match work.await {
+                Err(error) => match silence(&error) {
+                    Some(verdict) => {
+                        *told = Some(error);
+                        Err(verdict)
+                    }
+                    None => Ok(Err(error)),
+                },
+                done => Ok(done),
+            }
+        };
+        let outcome = self.attempt(deadline, call, Kind::First).await;
+        match silent {
+            Some(error) => Ok(Err(error)),
+            None => outcome,
+        }
     }
 
     async fn hedged<T, F>(

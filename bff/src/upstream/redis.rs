@@ -3,8 +3,7 @@ use std::{io, sync::Arc, time::Duration};
 use futures::FutureExt as _;
 use platform::redis::Redis;
 use redis::{
-    Cmd, FromRedisValue, Pipeline, RedisFuture, RedisResult, Value,
-    aio::{ConnectionLike, ConnectionManager},
+    Cmd, FromRedisValue, Pipeline, RedisError, RedisFuture, RedisResult, Value, aio::ConnectionLike,
 };
 
 use super::{BreakerSettings, CallError, Deadline, Guard, Guards, Policy};
@@ -73,8 +72,8 @@ impl GuardedRedis {
         deadline: Deadline,
         command: &Cmd,
     ) -> RedisResult<T> {
-        let ask = |mut redis| async move { command.query_async(&mut redis).await };
-        self.ask(deadline, ask).await
+        let mut redis = self.redis.hot();
+        self.ask(deadline, command.query_async(&mut redis)).await
     }
 
     /// A connection for commands, scripts and pipelines of one round trip.
@@ -82,22 +81,16 @@ impl GuardedRedis {
         GuardedConnection(self)
     }
 
-    async fn ask<T, F>(
+    async fn ask<T>(
         &self,
         deadline: Deadline,
-        ask: impl Fn(ConnectionManager) -> F,
-    ) -> RedisResult<T>
-    where
-        F: Future<Output = RedisResult<T>>,
-    {
-        let call = || async {
-            match ask(self.redis.hot()).await {
-                Err(error) if error.is_io_error() => Err(CallError::unavailable(error)),
-                // A server that says no is there.
-                answer => Ok(answer),
-            }
+        work: impl Future<Output = RedisResult<T>>,
+    ) -> RedisResult<T> {
+        let silence = |error: &RedisError| {
+            let silent = error.is_io_error();
+            silent.then(|| CallError::unavailable(error))
         };
-        let answer = self.guard.call(deadline, call).await;
+        let answer = self.guard.ask(deadline, work, silence).await;
         answer.map_err(io::Error::other)?
     }
 }
@@ -108,10 +101,9 @@ pub(crate) struct GuardedConnection<'r>(&'r GuardedRedis);
 
 impl ConnectionLike for GuardedConnection<'_> {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        let ask = move |mut redis: ConnectionManager| async move {
-            redis.req_packed_command(command).await
-        };
-        self.0.ask(self.0.deadline(), ask).boxed()
+        let mut redis = self.0.redis.hot();
+        let work = async move { redis.req_packed_command(command).await };
+        self.0.ask(self.0.deadline(), work).boxed()
     }
 
     fn req_packed_commands<'a>(
@@ -120,10 +112,9 @@ impl ConnectionLike for GuardedConnection<'_> {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        let ask = move |mut redis: ConnectionManager| async move {
-            redis.req_packed_commands(pipeline, offset, count).await
-        };
-        self.0.ask(self.0.deadline(), ask).boxed()
+        let mut redis = self.0.redis.hot();
+        let work = async move { redis.req_packed_commands(pipeline, offset, count).await };
+        self.0.ask(self.0.deadline(), work).boxed()
     }
 
     fn get_db(&self) -> i64 {

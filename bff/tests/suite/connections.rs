@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::helpers::TestApp;
+use crate::helpers::{TestApp, eventually};
 
 /// Generous beside what an edge under test is told.
 const SOON: Duration = Duration::from_secs(10);
@@ -69,6 +69,32 @@ async fn who_says_nothing_or_stops_halfway_is_hung_up_on() {
         // The end, or a reset where something was left unread.
         let _ = ended.unwrap_or_else(|_| panic!("{said:?} is waited for"));
         assert!(!heard.starts_with(b"HTTP/1.1 2"), "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_hangs_up_without_a_word_or_after_some_leaves_the_place_to_others() {
+    let app = TestApp::with(|settings| {
+        settings.http.max_connections = 1;
+        settings.http.header_timeout_ms = Millis(60_000);
+    })
+    .await;
+    for said in ["", "P", "PRI * HTTP/2.0"] {
+        for _ in 0..3 {
+            let mut stream = connect(&app).await;
+            // A place is there as soon as whoever had it before is seen to have gone.
+            stream.write_all(said.as_bytes()).await.unwrap();
+            drop(stream);
+        }
+        eventually("others have their turn", async || {
+            let mut stream = connect(&app).await;
+            let request = b"GET /problems HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+            let mut heard = Vec::new();
+            stream.write_all(request).await.is_ok()
+                && stream.read_to_end(&mut heard).await.is_ok()
+                && heard.starts_with(b"HTTP/1.1 200")
+        })
+        .await;
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use bff::identity::secret::hex;
 use http::{Method, StatusCode};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{
@@ -54,10 +55,6 @@ impl Collector {
         tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
         url
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn text<'a>(span: &'a Span, name: &str) -> &'a str {

@@ -54,7 +54,8 @@ pub fn spawn(
                     _ = tick.tick() => {}
                 }
                 let before = clock.now() - remembered;
-                while !life.is_stopping() && inbox::sweep(&swept, before).await? {}
+                let sweep = || postgres::bounded(inbox::sweep(&swept, before));
+                while !life.is_stopping() && sweep().await? {}
             }
         })
         .await;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use metrics::Gauge;
 use platform::{
-    postgres::{self, PostgresSettings, is_dead_connection},
+    postgres::{self, PostgresSettings},
     shutdown::Lifetime,
 };
 use sqlx::{
@@ -101,23 +101,13 @@ impl Database {
         if !*self.up.borrow() {
             return Err(Error::Unavailable);
         }
-        // After a restart of the server every idle connection is dead. One
-        // that is shows it here, before any work, and the next one is tried.
-        for _ in 0..=self.pool.options().get_max_connections() {
-            let left = deadline.remaining().as_millis();
-            if left == 0 {
-                return Err(Error::DeadlinePassed);
-            }
-            let statement = format!("{begin}; SET LOCAL statement_timeout = {left}; {settings}");
-            let waiting = Waiting::begin();
-            let transaction = postgres::begin_with(&self.pool, AssertSqlSafe(statement)).await;
-            drop(waiting);
-            match transaction {
-                Err(error) if is_dead_connection(&error) => {}
-                transaction => return Ok(transaction?),
-            }
+        let left = deadline.remaining().as_millis();
+        if left == 0 {
+            return Err(Error::DeadlinePassed);
         }
-        Err(Error::Unavailable)
+        let statement = format!("{begin}; SET LOCAL statement_timeout = {left}; {settings}");
+        let _waiting = Waiting::begin();
+        Ok(postgres::begin_with(&self.pool, AssertSqlSafe(statement)).await?)
     }
 
     /// Asks the server whether it is there until the process ends, over a

@@ -155,7 +155,7 @@ pub const CLOSED_IS_EMPTY: &str = "accounts_closed_is_empty";
 /// [`ONE_PER_CURRENCY`], when its owner has one; [`sqlx::Error::RowNotFound`],
 /// when the owner isn't active; or when the store doesn't answer.
 pub async fn open(pool: &Primary, new: &NewAccount, clock: &dyn Clock) -> sqlx::Result<Account> {
-    persist(pool.pool(), || try_open(pool, new, clock)).await
+    persist(pool.unguarded(), || try_open(pool, new, clock)).await
 }
 
 async fn try_open(pool: &Primary, new: &NewAccount, clock: &dyn Clock) -> sqlx::Result<Account> {
@@ -197,7 +197,10 @@ pub async fn rename(
     name: Option<&str>,
     clock: &dyn Clock,
 ) -> sqlx::Result<Account> {
-    persist(pool.pool(), || try_rename(pool, user_id, id, name, clock)).await
+    persist(pool.unguarded(), || {
+        try_rename(pool, user_id, id, name, clock)
+    })
+    .await
 }
 
 async fn try_rename(
@@ -231,7 +234,7 @@ async fn try_rename(
 /// [`CLOSED_IS_EMPTY`], when there is money in it; [`sqlx::Error::RowNotFound`],
 /// also when it is someone else's; or when the store doesn't answer.
 pub async fn close(pool: &Primary, user_id: Uuid, id: Uuid, clock: &dyn Clock) -> sqlx::Result<()> {
-    persist(pool.pool(), || try_close(pool, user_id, id, clock)).await
+    persist(pool.unguarded(), || try_close(pool, user_id, id, clock)).await
 }
 
 async fn try_close(pool: &Primary, user_id: Uuid, id: Uuid, clock: &dyn Clock) -> sqlx::Result<()> {

@@ -1,5 +1,11 @@
 use chrono::{DateTime, Utc};
-use platform::{clock::Clock, money::Money, postgres::is_down, shutdown::Lifetime, trace};
+use platform::{
+    clock::Clock,
+    money::Money,
+    postgres::{bounded, is_down},
+    shutdown::Lifetime,
+    trace,
+};
 use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
@@ -150,15 +156,15 @@ pub async fn expire_holds(
             after.0,
             after.1,
             DUE,
-        )
-        .fetch_all(pool)
-        .await?;
+        );
+        let due = bounded(due.fetch_all(pool)).await?;
         for hold in &due {
             if lifetime.is_stopping() {
                 return Ok(expired);
             }
             // Each on its own: a hold that is being captured holds up no other.
-            match persist(pool, || end(pool, hold.id, HoldState::Expired, clock)).await {
+            let end = || end(pool, hold.id, HoldState::Expired, clock);
+            match bounded(persist(pool, end)).await {
                 Ok(state) => expired += u64::from(state == Some(HoldState::Expired)),
                 Err(error) if is_down(&error) => return Err(error),
                 Err(error) => {

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use futures::{
     FutureExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as _,
@@ -7,7 +7,7 @@ use futures::{
 };
 use platform::postgres::{self, PostgresSettings, is_dead_connection, is_down};
 use sqlx::{
-    AssertSqlSafe, Describe, Either, Execute, Executor, PgPool, PgTransaction, Postgres, SqlStr,
+    Describe, Either, Execute, Executor, PgPool, PgTransaction, Postgres, SqlSafeStr, SqlStr,
     postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
 
@@ -60,14 +60,15 @@ impl Primary {
             // The pool gives up first: that all connections are in use is no fault of
             // the server's.
             begin: wait * 2,
-            // It may wait for a lock, too.
+            // It may wait for a lock, too. What takes longer is of no more use than
+            // no answer, and counts as none.
             statement: wait * 2 + settings.lock_timeout_ms.duration(),
         })))
     }
 
     /// The connections, without the guard: for what waits in the background.
     #[must_use]
-    pub fn pool(&self) -> &PgPool {
+    pub fn unguarded(&self) -> &PgPool {
         &self.0.pool
     }
 
@@ -85,23 +86,9 @@ impl Primary {
     /// See there.
     pub async fn begin_with(
         &self,
-        statement: &'static str,
+        statement: impl SqlSafeStr,
     ) -> sqlx::Result<PgTransaction<'static>> {
-        let pool = &self.0.pool;
-        let begin = async {
-            // After the server was restarted every idle connection is dead, and
-            // shows it at its first use. One caller may meet them all.
-            let mut idle = pool.options().get_max_connections();
-            loop {
-                match postgres::begin_with(pool, AssertSqlSafe(statement.to_owned())).await {
-                    Err(error) if is_dead_connection(&error) && idle > 0 => {
-                        tracing::debug!(%error, "a connection was dead");
-                        idle -= 1;
-                    }
-                    outcome => return outcome,
-                }
-            }
-        };
+        let begin = postgres::begin_with(&self.0.pool, statement);
         self.guarded(self.0.begin, begin).await
     }
 
@@ -110,31 +97,15 @@ impl Primary {
         limit: Duration,
         work: impl Future<Output = sqlx::Result<T>>,
     ) -> sqlx::Result<T> {
-        let mut silence = None;
-        let told = &mut silence;
-        let call = || async move {
-            match work.await {
-                // A connection that was dead says nothing of the next one.
-                Err(error) if is_down(&error) && !is_dead_connection(&error) => {
-                    let verdict = match &error {
-                        // Others may have all of them.
-                        sqlx::Error::PoolTimedOut => CallError::Overloaded { retry_after: None },
-                        error => CallError::unavailable(error),
-                    };
-                    *told = Some(error);
-                    Err(verdict)
-                }
-                // A server that says no is there.
-                answer => Ok(answer),
-            }
+        let silence = |error: &sqlx::Error| match error {
+            // Others may have all of them.
+            sqlx::Error::PoolTimedOut => Some(CallError::Overloaded { retry_after: None }),
+            // One that was dead says nothing of the next one.
+            error if is_dead_connection(error) => None,
+            error => is_down(error).then(|| CallError::unavailable(error)),
         };
-        match self.0.guard.once(Deadline::within(limit), call).await {
-            Ok(answer) => answer,
-            Err(error) => Err(silence.unwrap_or_else(|| {
-                tracing::debug!(%error, "the accounts store isn't waited for");
-                sqlx::Error::PoolTimedOut
-            })),
-        }
+        let answer = self.0.guard.ask(Deadline::within(limit), work, silence);
+        answer.await.map_err(io::Error::other)?
     }
 }
 
@@ -152,7 +123,7 @@ impl<'p> Executor<'p> for &'_ Primary {
         let primary = self.clone();
         let all = async move {
             let run = async {
-                let mut lease = Lease::new(primary.pool().acquire().await?);
+                let mut lease = Lease::new(primary.unguarded().acquire().await?);
                 let all = lease.connection().fetch_many(query);
                 let all: sqlx::Result<Vec<_>> = all.try_collect().await;
                 lease.give_back();
@@ -170,16 +141,8 @@ impl<'p> Executor<'p> for &'_ Primary {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let mut steps = self.fetch_many(query);
-        let first = async move {
-            while let Some(step) = steps.try_next().await? {
-                if let Either::Right(row) = step {
-                    return Ok(Some(row));
-                }
-            }
-            Ok(None)
-        };
-        first.boxed()
+        let mut rows = self.fetch(query);
+        async move { rows.try_next().await }.boxed()
     }
 
     fn prepare_with<'e>(
@@ -190,13 +153,13 @@ impl<'p> Executor<'p> for &'_ Primary {
     where
         'p: 'e,
     {
-        self.pool().prepare_with(sql, parameters)
+        self.unguarded().prepare_with(sql, parameters)
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<Describe<Postgres>>>
     where
         'p: 'e,
     {
-        self.pool().describe(sql)
+        self.unguarded().describe(sql)
     }
 }

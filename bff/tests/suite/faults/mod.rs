@@ -10,9 +10,9 @@ mod writes;
 use std::time::{Duration, Instant};
 
 use bff::config::Settings;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use platform::{config::Millis, testing::Proxy};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     helpers::{Answer, TestApp, eventually},
@@ -75,6 +75,13 @@ impl Edge {
         let (answer, took) = timed(self.app().get("/v1/screens/home", Some(token))).await;
         assert!(took < BOUND, "{took:?}");
         answer
+    }
+
+    /// Changes somebody's name, in a transaction.
+    async fn rename(&self, token: &str) -> Answer {
+        let name = json!({ "full_name": "Ann" });
+        let request = self.app().request(Method::PATCH, "/v1/me");
+        Answer::of(request.bearer_auth(token).json(&name)).await
     }
 
     /// Has all of somebody's home screen kept.

@@ -1,7 +1,7 @@
 //! Between the edge and PostgreSQL: reads.
 
 use bff::config::Settings;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use platform::testing::{Fault, Loss};
 use serde_json::json;
 
@@ -163,11 +163,7 @@ async fn connections_that_are_forgotten_on_the_way_are_made_anew() {
     .await;
     let token = edge.app().signed_in("ann@example.com").await.access;
     // Each begins a transaction; together they use every connection there may be.
-    let rename = async || {
-        let body = json!({ "full_name": "Ann" });
-        let request = edge.app().request(Method::PATCH, "/v1/me");
-        Answer::of(request.bearer_auth(&token).json(&body)).await
-    };
+    let rename = || edge.rename(&token);
     let renames = async || futures::future::join_all((0..32).map(|_| rename())).await;
     renames().await;
     edge.postgres.abandon();

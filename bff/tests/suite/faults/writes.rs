@@ -98,12 +98,7 @@ async fn a_transaction_that_began_too_late_swallows_no_transfer_of_others() {
             delay: MS(400),
             jitter: MS(1),
         });
-        let rename = serde_json::json!({ "full_name": "Ann" });
-        let rename = bank
-            .app
-            .request(http::Method::PATCH, "/v1/me")
-            .json(&rename);
-        let late = Answer::of(rename.bearer_auth(&ann.token)).await;
+        let late = edge.rename(&ann.token).await;
         assert_eq!(late.status, StatusCode::SERVICE_UNAVAILABLE);
         way.heal();
         let key = unique();
