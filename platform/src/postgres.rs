@@ -22,7 +22,7 @@ use crate::{
 /// How often pools are measured.
 const MEASURE: Duration = Duration::from_secs(2);
 /// What background work takes at most: as long as a few of its statements may.
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(15);
 
 /// Settings of one database.
 #[derive(Debug, Clone, Serialize, Deserialize)]

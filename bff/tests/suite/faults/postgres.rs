@@ -6,7 +6,7 @@ use platform::testing::{Fault, Loss};
 use serde_json::json;
 
 use super::{BOUND, Edge, LIMIT, MS, timed};
-use crate::helpers::{Answer, eventually};
+use crate::helpers::eventually;
 
 /// Connections are made in quieter times.
 fn patient(settings: &mut Settings) {
@@ -209,4 +209,23 @@ async fn a_narrow_way_to_postgres_is_slow_and_whole() {
     edge.postgres.set(Fault::Bandwidth(20_000));
     let home = edge.home(&token).await;
     assert_eq!(home.expect(StatusCode::OK).json()["complete"], true);
+}
+
+#[tokio::test]
+async fn a_worker_whose_connections_are_forgotten_on_the_way_makes_them_anew() {
+    let edge = Edge::with(|settings| {
+        settings.postgres.acquire_timeout_ms = platform::config::Millis(500);
+    })
+    .await;
+    let (app, worker) = (edge.app(), edge.app().worker().await);
+    let asked = async |email| app.ask(email, "registration", None).await.status;
+    assert_eq!(asked("ann@example.com").await, StatusCode::ACCEPTED);
+    worker.code_for("ann@example.com").await;
+    edge.postgres.abandon();
+    eventually("the edge writes again", async || {
+        app.advance(chrono::TimeDelta::seconds(2));
+        asked("bob@example.com").await == StatusCode::ACCEPTED
+    })
+    .await;
+    worker.code_for("bob@example.com").await;
 }

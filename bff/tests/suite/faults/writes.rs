@@ -7,7 +7,7 @@ use platform::testing::{Fault, Loss};
 
 use super::{BOUND, Edge, MS, assert_unavailable, timed};
 use crate::{
-    helpers::{Answer, eventually},
+    helpers::eventually,
     money::{Bank, Person, transfer, unique},
 };
 
