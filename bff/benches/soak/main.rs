@@ -6,8 +6,9 @@
 //!
 //! The seed decides which faults come when, and what each guest does. It ends
 //! well when every answer was valid by the OpenAPI document and about nobody
-//! else, every transfer was made once, the books balance, memory stayed flat,
-//! and nothing is left under way.
+//! else, every transfer was made once, the books balance, the memory of the edge, of
+//! its worker and of the orders service stayed flat, and nothing is left under way
+//! in any of them.
 
 mod arrival;
 mod contract;
@@ -19,6 +20,7 @@ mod orders;
 #[expect(dead_code, reason = "the load harness measures more")]
 #[path = "../load/process.rs"]
 mod process;
+mod program;
 mod report;
 mod rest;
 mod run;

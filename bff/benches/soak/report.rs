@@ -14,19 +14,22 @@ const SLACK: u64 = 8 << 20;
 
 const MIB: f64 = 1_048_576.0;
 
-/// Resident memory of the edge, looked at again and again, in bytes.
-#[derive(Debug, Default)]
-pub(crate) struct Memory(pub(crate) Vec<u64>);
+/// Resident memory of a program, looked at again and again, in bytes.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    pub(crate) of: &'static str,
+    pub(crate) seen: Vec<u64>,
+}
 
 impl Memory {
     /// The most of each half.
     fn halves(&self) -> [u64; 2] {
-        let (first, second) = self.0.split_at(self.0.len() / 2);
+        let (first, second) = self.seen.split_at(self.seen.len() / 2);
         [first, second].map(|half| half.iter().copied().max().unwrap_or(0))
     }
 
     /// Whether it stayed flat.
-    pub(crate) fn verdict(&self) -> anyhow::Result<()> {
+    fn verdict(&self) -> anyhow::Result<()> {
         let [first, second] = self.halves();
         #[expect(clippy::cast_precision_loss, reason = "bytes of memory")]
         let most = first as f64 * GROWTH + SLACK as f64;
@@ -34,12 +37,18 @@ impl Memory {
         let found = second as f64;
         ensure!(
             found <= most,
-            "{:.0} MiB after {:.0} MiB",
+            "{:.0} MiB of {}, where {:.0} MiB would be flat",
             found / MIB,
+            self.of,
             most / MIB
         );
         Ok(())
     }
+}
+
+/// Whether the memory of every program stayed flat.
+pub(crate) fn flat(memory: &[Memory]) -> anyhow::Result<()> {
+    memory.iter().try_for_each(Memory::verdict)
 }
 
 /// Whether every answer was one that may be given.
@@ -62,7 +71,7 @@ pub(crate) struct Run<'a> {
     pub(crate) tally: &'a Tally,
     pub(crate) books: &'a [Book],
     pub(crate) told: &'a [Told],
-    pub(crate) memory: &'a Memory,
+    pub(crate) memory: &'a [Memory],
     /// How long it took until nothing was under way any more.
     pub(crate) rest: Duration,
     pub(crate) verdicts: &'a [Verdict],
@@ -78,15 +87,12 @@ impl Run<'_> {
         let sum = |of: fn(&Book) -> usize| self.books.iter().map(of).sum::<usize>();
         let events: u64 = self.told.iter().map(|told| told.events).sum();
         let opened: u64 = self.told.iter().map(|told| told.opened).sum();
-        #[expect(clippy::cast_precision_loss, reason = "bytes of memory")]
-        let [first, second] = self.memory.halves().map(|bytes| bytes as f64 / MIB);
         say(&format!(
             "\nseed {}, {} s, {} guests, {} faults\n\
              {} answers: {} good, {} refused by the rules, {} 503 or 504, {} mistakes\n\
              {} transfers acknowledged, {} refused\n\
              {events} events over {opened} streams\n\
-             memory of the edge: {first:.0} MiB at most in the first half, {second:.0} in the second\n\
-             at rest {:.0} s after the last fault",
+             at rest {:.0} s after everyone had left",
             self.seed,
             self.arguments.seconds,
             self.arguments.guests,
@@ -100,6 +106,13 @@ impl Run<'_> {
             sum(|book| book.refused.len()),
             self.rest.as_secs_f64(),
         ));
+        for memory in self.memory {
+            let [first, second] = memory.halves().map(|bytes| bytes >> 20);
+            let of = memory.of;
+            say(&format!(
+                "memory of {of}: {first} MiB at most in the first half, {second} in the second"
+            ));
+        }
         for (what, verdict) in self.verdicts {
             match verdict {
                 Ok(()) => say(&format!("ok      {what}")),

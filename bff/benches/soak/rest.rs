@@ -9,14 +9,16 @@ use tokio::time::{Instant, sleep};
 /// between two probes of a circuit.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Gauges of the edge that are nought at rest.
-const NOUGHT: [&str; 6] = [
+/// Gauges that are nought at rest, of whichever program tells of them.
+const NOUGHT: [&str; 8] = [
     "http_requests_in_flight",
     "upstream_in_flight",
     "upstream_waiting",
     "upstream_breaker_state",
     "event_streams_open",
     r#"postgres_pool_connections{pool="#,
+    "postgres_pool_waiting",
+    "outbox_unpublished",
 ];
 
 const WAITED: &str = "postgres_pool_wait_seconds";
@@ -29,21 +31,31 @@ const WAIT: f64 = 0.1;
 /// of guests and of pools that have filled meanwhile.
 const MORE_TASKS: f64 = 80.0;
 
-/// Waits until the metrics show that nothing is under way, nobody waits for a pool,
-/// every circuit is closed, and there are no more tasks than in those of `before`.
-/// `ask` brings them, and asks for something before, so that circuits find out.
+/// A program's name, and the metrics that it tells.
+pub(crate) type Told = (&'static str, String);
+
+/// Waits until the metrics of all programs show that nothing is under way, nobody waits
+/// for a pool, every circuit is closed, and there are no more tasks than in those of
+/// `before`. `ask` brings them, and asks for something before, so that circuits find
+/// out.
 pub(crate) async fn reached(
-    before: &str,
-    mut ask: impl AsyncFnMut() -> anyhow::Result<String>,
+    before: &[Told],
+    mut ask: impl AsyncFnMut() -> anyhow::Result<Vec<Told>>,
 ) -> anyhow::Result<()> {
-    let most = tasks(before).context("the edge doesn't tell of its tasks")? + MORE_TASKS;
+    let most = before.iter().map(|(of, metrics)| {
+        let tasks = tasks(metrics).with_context(|| format!("{of} tells of no tasks"))?;
+        Ok(tasks + MORE_TASKS)
+    });
+    let most: Vec<f64> = most.collect::<anyhow::Result<_>>()?;
     let began = Instant::now();
     loop {
-        let metrics = ask().await?;
-        let Some(busy) = busy(&metrics, most) else {
+        let told = ask().await?;
+        let mut each = told.iter().zip(&most);
+        let found = each.find_map(|((of, metrics), most)| Some((of, busy(metrics, *most)?)));
+        let Some((of, busy)) = found else {
             return Ok(());
         };
-        anyhow::ensure!(began.elapsed() < LIMIT, "not at rest: {busy}");
+        anyhow::ensure!(began.elapsed() < LIMIT, "not at rest: {of}: {busy}");
         sleep(Duration::from_millis(500)).await;
     }
 }

@@ -11,6 +11,7 @@ use super::{
     edge::Edge,
     guest::Guest,
     money,
+    program::Program,
     report::{self, Memory, Run, Verdict},
     rest,
     schedule::Schedule,
@@ -41,7 +42,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     report::say(&format!("seed {seed}\n{schedule}"));
     let stand = Stand::start(arguments.guests + 1, seed).await?;
     let http = client()?;
-    let url = format!("http://{}", stand.edge.address);
+    let url = format!("http://{}", stand.address());
     let edge = Edge::new(&url, http.clone(), stand.people.clone())?;
     let before = stand.metrics(&http).await?;
     let mut guests = arrival::of_everyone(&edge, PASSWORD, seed).await?;
@@ -81,7 +82,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ("every event is out", outbox_is_empty(&mut db).await),
         (
             "files and sockets are closed",
-            files_are_closed(&stand, files),
+            files_are_closed(&stand, &files),
         ),
         (
             "each transfer was made once, and the books balance",
@@ -91,7 +92,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             "events were told to whom they concern",
             streams::check(&mut db, &edge, &told).await,
         ),
-        ("memory is flat", memory.verdict()),
+        ("memory is flat", report::flat(&memory)),
         ("every answer was valid", report::mistakes(&edge.told())),
     ];
     let tally = edge.told();
@@ -122,13 +123,19 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn watch(stand: &Stand, until: Instant) -> anyhow::Result<Memory> {
-    let mut memory = Memory::default();
+async fn watch(stand: &Stand, until: Instant) -> anyhow::Result<Vec<Memory>> {
+    let nothing = |program: &Program| Memory {
+        of: program.name,
+        seen: Vec::new(),
+    };
+    let mut all = stand.programs.each_ref().map(nothing);
     while Instant::now() < until {
-        memory.0.push(stand.edge.memory()?.now);
+        for (program, memory) in stand.programs.iter().zip(&mut all) {
+            memory.seen.push(program.memory()?);
+        }
         sleep(LOOK).await;
     }
-    Ok(memory)
+    Ok(all.into())
 }
 
 async fn outbox_is_empty(db: &mut sqlx::PgConnection) -> anyhow::Result<()> {
@@ -143,9 +150,12 @@ async fn outbox_is_empty(db: &mut sqlx::PgConnection) -> anyhow::Result<()> {
     anyhow::bail!("some events never left")
 }
 
-fn files_are_closed(stand: &Stand, before: usize) -> anyhow::Result<()> {
-    let more = stand.open_files()?.saturating_sub(before);
-    ensure!(more <= MORE_FILES, "{more} more are open");
+fn files_are_closed(stand: &Stand, before: &[usize]) -> anyhow::Result<()> {
+    let now = stand.open_files()?;
+    for ((program, before), now) in stand.programs.iter().zip(before).zip(now) {
+        let more = now.saturating_sub(*before);
+        ensure!(more <= MORE_FILES, "{more} more of {}", program.name);
+    }
     Ok(())
 }
 

@@ -1,8 +1,10 @@
-//! The edge and its worker, as they run in production, behind ways that break.
+//! The edge and its worker, as they run in production, behind ways that break, and
+//! the orders service.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, net::SocketAddr, process::Command};
 
 use anyhow::Context as _;
+use futures::future::try_join_all;
 use platform::{
     config::ServerUrl,
     testing::{Database, Proxy, Server},
@@ -11,22 +13,18 @@ use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
 use super::{
-    edge::Person,
-    process::{Process, free_address},
-    schedule::Ways,
-    settings::Surroundings,
-    stores, users,
+    edge::Person, process::free_address, program::Program, rest::Told, schedule::Ways,
+    settings::Surroundings, stores, users,
 };
 
 #[derive(Debug)]
 pub(crate) struct Stand {
-    pub(crate) edge: Process,
+    /// The edge first.
+    pub(crate) programs: [Program; 3],
     pub(crate) ways: Ways,
     pub(crate) people: Vec<Person>,
     accounts: Database,
-    _behind: [Process; 2],
-    operations: String,
-    _directory: TempDir,
+    directory: TempDir,
     _servers: [Server; 3],
 }
 
@@ -60,14 +58,12 @@ impl Stand {
         let path = directory.path();
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("orders");
-        let orders = start(
-            "orders",
-            orders_address,
-            command,
-            &around.of_orders()?,
-            path,
-        )
-        .await?;
+        let operations = free_address()?;
+        let mut variables = around.of_orders()?;
+        // The last of a name counts.
+        variables.push(("ORDERS_OPS__LISTEN".into(), operations.to_string()));
+        let addresses = [orders_address, operations];
+        let orders = Program::start("orders", command, &variables, addresses, path).await?;
 
         let (address, operations) = (free_address()?, free_address()?);
         let mut variables = around.of_edge(address, true)?;
@@ -77,7 +73,6 @@ impl Stand {
             ("BFF_NATS__URL", ways.nats.url()),
             ("BFF_ORDERS__URL", ways.orders.url()),
         ];
-        // The last of a name counts.
         variables
             .extend(through.map(|(name, url)| (name.to_owned(), url.expose().as_str().to_owned())));
         for (name, value) in [
@@ -89,14 +84,16 @@ impl Stand {
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_bff"));
         command.arg("serve");
-        let edge = start("edge", address, command, &variables, path).await?;
+        let addresses = [address, operations];
+        let edge = Program::start("edge", command, &variables, addresses, path).await?;
         let listen = free_address()?;
         variables.push(("BFF_WORKER__LISTEN".into(), listen.to_string()));
         let mut command = Command::new(env!("CARGO_BIN_EXE_bff"));
         command.arg("worker");
-        let worker = start("worker", listen, command, &variables, path).await?;
+        let addresses = [listen; 2];
+        let worker = Program::start("worker", command, &variables, addresses, path).await?;
 
-        let mut people = users::prepare(&accounts, edge.address, count).await?.others;
+        let mut people = users::prepare(&accounts, address, count).await?.others;
         people.truncate(count);
         let people: Vec<_> = people
             .into_iter()
@@ -106,13 +103,11 @@ impl Stand {
             })
             .collect();
         let stand = Self {
-            edge,
+            programs: [edge, worker, orders],
             ways,
             people,
             accounts,
-            _behind: [worker, orders],
-            operations: format!("http://{operations}/metrics"),
-            _directory: directory,
+            directory,
             _servers: [postgres, redis, nats],
         };
         sqlx::query("UPDATE users SET role = 'admin' WHERE id = $1")
@@ -128,35 +123,30 @@ impl Stand {
         Ok(PgConnection::connect(url.expose().as_str()).await?)
     }
 
-    /// What the edge tells of itself.
-    pub(crate) async fn metrics(&self, http: &reqwest::Client) -> anyhow::Result<String> {
-        Ok(http.get(&self.operations).send().await?.text().await?)
+    /// Where the edge listens to guests.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        let [edge, ..] = &self.programs;
+        edge.address()
     }
 
-    /// Files and sockets that the edge has open.
-    pub(crate) fn open_files(&self) -> anyhow::Result<usize> {
-        Ok(fs::read_dir(format!("/proc/{}/fd", self.edge.id()))?.count())
+    /// What each program tells of itself.
+    pub(crate) async fn metrics(&self, http: &reqwest::Client) -> anyhow::Result<Vec<Told>> {
+        let told = async |program: &Program| Ok((program.name, program.metrics(http).await?));
+        try_join_all(self.programs.iter().map(told)).await
+    }
+
+    /// Files and sockets that each program has open.
+    pub(crate) fn open_files(&self) -> anyhow::Result<Vec<usize>> {
+        self.programs.iter().map(Program::open_files).collect()
     }
 
     /// What the processes had to say.
     pub(crate) fn logs(&self) -> anyhow::Result<String> {
         let mut all = String::new();
-        for name in ["edge.log", "worker.log", "orders.log"] {
-            let path = self._directory.path().join(name);
-            all += &fs::read_to_string(&path).context(name)?;
+        for Program { name, .. } in &self.programs {
+            let path = self.directory.path().join(name).with_extension("log");
+            all += &fs::read_to_string(&path).context(*name)?;
         }
         Ok(all)
     }
-}
-
-async fn start(
-    name: &'static str,
-    address: std::net::SocketAddr,
-    command: Command,
-    variables: &[(String, String)],
-    directory: &Path,
-) -> anyhow::Result<Process> {
-    let mut process = Process::start(name, address, command, variables, directory)?;
-    process.ready(directory).await?;
-    Ok(process)
 }

@@ -4,6 +4,7 @@ use utoipa::{
     Modify, OpenApi, PartialSchema as _, ToSchema as _,
     openapi::{
         Components, ContentBuilder, HeaderBuilder, Ref, RefOr, ResponseBuilder,
+        path::Operation,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -11,7 +12,7 @@ use utoipa::{
 use super::{
     credentials::SESSION_COOKIE,
     error::{Code, FieldError, Problem},
-    extract::{AnyText, Cursor, Limit, Name},
+    extract::{AnyText, Cursor, IfNoneMatch, Limit, Name},
     idempotency::IdempotencyKey,
 };
 use crate::{
@@ -95,6 +96,31 @@ pub fn complete(document: &mut utoipa::openapi::OpenApi) {
             responses
                 .entry("default".into())
                 .or_insert_with(|| RefOr::T(response.clone()));
+            if looks_at_tags(operation) {
+                tell_of_tags(operation);
+            }
+        }
+    }
+}
+
+fn looks_at_tags(operation: &Operation) -> bool {
+    let mut parameters = operation.parameters.iter().flatten();
+    parameters.any(|parameter| matches!(parameter, RefOr::T(one) if one.name == IfNoneMatch::NAME))
+}
+
+/// What a read that takes a tag answers: with one, or that nothing has changed.
+fn tell_of_tags(operation: &mut Operation) {
+    let header = |text| HeaderBuilder::new().description(Some(text)).build();
+    let tag = header("A strong tag of the content; none when it isn't for keeping");
+    let kept = header("Who may keep it, and for how long; `no-store` without an `ETag`");
+    let responses = &mut operation.responses.responses;
+    let unchanged = ResponseBuilder::new().description("Nothing has changed");
+    responses.insert("304".into(), RefOr::T(unchanged.build()));
+    for status in ["200", "304"] {
+        if let Some(RefOr::T(response)) = responses.get_mut(status) {
+            let headers = &mut response.headers;
+            headers.insert("ETag".into(), RefOr::T(tag.clone()));
+            headers.insert("Cache-Control".into(), RefOr::T(kept.clone()));
         }
     }
 }

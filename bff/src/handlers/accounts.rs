@@ -24,8 +24,8 @@ use crate::{
 };
 
 /// List the caller's open accounts, oldest first.
-#[utoipa::path(get, path = "/v1/accounts", tag = "money", params(PageQuery),
-    responses((status = 200, body = Page<Account>), (status = 304, description = "Nothing has changed")))]
+#[utoipa::path(get, path = "/v1/accounts", tag = "money", params(PageQuery, Context, IfNoneMatch),
+    responses((status = 200, body = Page<Account>)))]
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
@@ -46,8 +46,8 @@ pub async fn list(
 }
 
 /// One of the caller's accounts, closed ones too.
-#[utoipa::path(get, path = "/v1/accounts/{id}", tag = "money", params(("id" = Uuid, Path)),
-    responses((status = 200, body = Account), (status = 304, description = "Nothing has changed")))]
+#[utoipa::path(get, path = "/v1/accounts/{id}", tag = "money", params(("id" = Uuid, Path), Context, IfNoneMatch),
+    responses((status = 200, body = Account)))]
 pub async fn show(
     State(state): State<AppState>,
     caller: Caller,
@@ -65,8 +65,8 @@ pub async fn show(
 }
 
 /// What happened in one of the caller's accounts, newest first.
-#[utoipa::path(get, path = "/v1/accounts/{id}/entries", tag = "money", params(("id" = Uuid, Path), PageQuery),
-    responses((status = 200, body = Page<Entry>), (status = 304, description = "Nothing has changed")))]
+#[utoipa::path(get, path = "/v1/accounts/{id}/entries", tag = "money", params(("id" = Uuid, Path), PageQuery, Context, IfNoneMatch),
+    responses((status = 200, body = Page<Entry>)))]
 pub async fn entries(
     State(state): State<AppState>,
     caller: Caller,

@@ -29,7 +29,7 @@ use crate::{
     edge::error::{ApiError, Code},
     handlers::sessions::SessionView,
     identity::{Caller, session::Device, sign_in::KnownDevice},
-    upstream::{Context, Deadline},
+    upstream::{Context, Deadline, Trail},
 };
 
 /// Rows that are read at once.
@@ -62,7 +62,7 @@ struct Head {
 struct Export {
     state: AppState,
     caller: Caller,
-    context: Context,
+    trail: Trail,
 }
 
 /// Everything that is kept about the caller.
@@ -73,7 +73,7 @@ pub async fn export(
     State(state): State<AppState>,
     caller: Caller,
     device: Device,
-    context: Context,
+    trail: Trail,
 ) -> Result<Response, ApiError> {
     state
         .life
@@ -82,7 +82,7 @@ pub async fn export(
     let export = Export {
         state,
         caller,
-        context,
+        trail,
     };
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
@@ -207,7 +207,7 @@ impl Export {
     fn context(&self) -> Context {
         Context {
             deadline: Deadline::within(PAGE_LIMIT),
-            ..self.context.clone()
+            trail: self.trail.clone(),
         }
     }
 }

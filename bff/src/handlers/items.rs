@@ -107,8 +107,8 @@ crate::request! {
 }
 
 /// List items, or search for them.
-#[utoipa::path(get, path = "/v1/items", tag = "catalogue", params(ItemsQuery), security(()),
-    responses((status = 200, body = Page<Item>), (status = 304, description = "Nothing has changed")))]
+#[utoipa::path(get, path = "/v1/items", tag = "catalogue", params(ItemsQuery, Context, IfNoneMatch), security(()),
+    responses((status = 200, body = Page<Item>)))]
 pub async fn list(
     State(state): State<AppState>,
     Query(query): Query<ItemsQuery>,
@@ -134,8 +134,8 @@ pub async fn list(
 }
 
 /// One item.
-#[utoipa::path(get, path = "/v1/items/{id}", tag = "catalogue", params(("id" = Uuid, Path), ItemView), security(()),
-    responses((status = 200, body = Item), (status = 304, description = "Nothing has changed")))]
+#[utoipa::path(get, path = "/v1/items/{id}", tag = "catalogue", params(("id" = Uuid, Path), ItemView, Context, IfNoneMatch), security(()),
+    responses((status = 200, body = Item)))]
 pub async fn show(
     State(state): State<AppState>,
     Path(id): Path<Uuid>,

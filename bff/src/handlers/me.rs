@@ -1,18 +1,18 @@
 //! The caller.
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, response::Response};
 use chrono::NaiveDate;
 use http::StatusCode;
 use utoipa::ToSchema;
 
-use super::auth::address;
+use super::{PRIVATE, auth::address, tagged};
 use crate::{
     accounts::users::{self, Change, ProfileChange, User},
     app::AppState,
     edge::{
         authenticate::Fresh,
         error::{ApiError, Code, FieldError},
-        extract::{BirthDate, Body, Name, Path},
+        extract::{BirthDate, Body, IfNoneMatch, Name, Path},
     },
     identity::{Caller, identifier::Username, session::Device},
     request,
@@ -49,12 +49,20 @@ request! {
 }
 
 /// Who the caller is.
-#[utoipa::path(get, path = "/v1/me", tag = "identity", responses((status = 200, body = User)))]
-pub async fn show(State(state): State<AppState>, caller: Caller) -> Result<Json<User>, ApiError> {
+#[utoipa::path(get, path = "/v1/me", tag = "identity", params(IfNoneMatch),
+    responses((status = 200, body = User)))]
+pub async fn show(
+    State(state): State<AppState>,
+    caller: Caller,
+    known: IfNoneMatch,
+) -> Result<Response, ApiError> {
+    tagged(&known, &found(&state, &caller).await?, PRIVATE)
+}
+
+async fn found(state: &AppState, caller: &Caller) -> Result<User, ApiError> {
     let user = users::find(&state.accounts, caller.user_id).await?;
     // The session outlived its user.
-    user.map(Json)
-        .ok_or_else(|| ApiError::new(Code::Unauthenticated))
+    user.ok_or_else(|| ApiError::new(Code::Unauthenticated))
 }
 
 /// Change the caller's profile.
@@ -124,7 +132,7 @@ pub async fn remove_identifier(
 /// The caller after a change, which no cache knows yet.
 async fn changed(state: AppState, caller: Caller) -> Result<Json<User>, ApiError> {
     state.changed(caller.user_id).await;
-    show(State(state), caller).await
+    found(&state, &caller).await.map(Json)
 }
 
 /// Nobody is born tomorrow.

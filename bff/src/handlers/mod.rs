@@ -24,6 +24,7 @@ pub mod well_known;
 use std::time::Duration;
 
 use axum::response::Response;
+use bytes::Bytes;
 use serde::Serialize;
 
 use crate::{
@@ -47,8 +48,13 @@ fn tagged(
     kept: &'static str,
 ) -> Result<Response, ApiError> {
     let json = serde_json::to_vec(value).map_err(ApiError::internal)?;
-    let etag = strong_etag(&digest(&[&json]));
-    Ok(known.answer(json.into(), Some(etag), kept))
+    Ok(tagged_bytes(known, json.into(), kept))
+}
+
+/// The same, serialised already.
+fn tagged_bytes(known: &IfNoneMatch, body: Bytes, kept: &'static str) -> Response {
+    let etag = strong_etag(&digest(&[&body]));
+    known.answer(body, Some(etag), kept)
 }
 
 /// What identity refuses, as an answer.

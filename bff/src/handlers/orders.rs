@@ -44,8 +44,8 @@ impl FromField for OrderState {
 /// List the caller's orders, newest first.
 ///
 /// Without their lines.
-#[utoipa::path(get, path = "/v1/orders", tag = "orders", params(OrdersQuery),
-    responses((status = 200, body = Page<Order>), (status = 304, description = "Nothing has changed")))]
+#[utoipa::path(get, path = "/v1/orders", tag = "orders", params(OrdersQuery, Context, IfNoneMatch),
+    responses((status = 200, body = Page<Order>)))]
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
@@ -63,8 +63,8 @@ pub async fn list(
 }
 
 /// One of the caller's orders.
-#[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders", params(("id" = Uuid, Path)),
-    responses((status = 200, body = Order), (status = 304, description = "Nothing has changed")))]
+#[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders", params(("id" = Uuid, Path), Context, IfNoneMatch),
+    responses((status = 200, body = Order)))]
 pub async fn show(
     State(state): State<AppState>,
     caller: Caller,

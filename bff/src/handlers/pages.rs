@@ -3,15 +3,16 @@
 use axum::{
     Json,
     extract::State,
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use http::header;
 
+use super::tagged_bytes;
 use crate::{
     app::AppState,
     edge::{
         error::{ApiError, Code},
-        extract::Path,
+        extract::{IfNoneMatch, Path},
     },
 };
 
@@ -19,18 +20,14 @@ use crate::{
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
 
 /// The OpenAPI document.
-pub async fn openapi(State(state): State<AppState>) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "application/json"),
-        (header::CACHE_CONTROL, "public, max-age=60"),
-    ];
-    (headers, state.openapi.clone()).into_response()
+pub async fn openapi(State(state): State<AppState>, known: IfNoneMatch) -> Response {
+    tagged_bytes(&known, state.openapi.clone(), "public, max-age=60")
 }
 
 /// Explain a problem's code.
-#[utoipa::path(get, path = "/problems/{code}", tag = "problems", security(()), params(("code" = Code, Path)),
+#[utoipa::path(get, path = "/problems/{code}", tag = "problems", security(()), params(("code" = Code, Path), IfNoneMatch),
     responses((status = 200, content_type = "text/html", body = String)))]
-pub async fn problem(Path(code): Path<String>) -> Result<Response, ApiError> {
+pub async fn problem(Path(code): Path<String>, known: IfNoneMatch) -> Result<Response, ApiError> {
     let code = Code::parse(&code).ok_or_else(|| ApiError::new(Code::NotFound))?;
     let (name, title, status) = (code.as_str(), code.title(), code.status().as_u16());
     let text = marked_up(code.page());
@@ -40,10 +37,11 @@ pub async fn problem(Path(code): Path<String>) -> Result<Response, ApiError> {
          <h1>{title}</h1><p><code>{name}</code>, status {status}</p><p>{text}</p></html>"
     );
     let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
-        (header::CACHE_CONTROL, "public, max-age=3600"),
     ];
-    Ok((headers, Html(html)).into_response())
+    let page = tagged_bytes(&known, html.into(), "public, max-age=3600");
+    Ok((headers, page).into_response())
 }
 
 /// What stands between backticks is code.

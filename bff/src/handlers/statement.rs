@@ -93,7 +93,7 @@ crate::request! {
 ///
 /// Within some time, oldest first. It ends early, without its last line, when the
 /// server can't go on.
-#[utoipa::path(get, path = "/v1/accounts/{id}/statement", tag = "money", params(("id" = Uuid, Path), StatementQuery),
+#[utoipa::path(get, path = "/v1/accounts/{id}/statement", tag = "money", params(("id" = Uuid, Path), StatementQuery, Context),
     responses((status = 200, content((String = "application/json"), (String = "text/csv")))))]
 pub async fn show(
     State(state): State<AppState>,

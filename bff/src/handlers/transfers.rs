@@ -147,8 +147,8 @@ fn refused(refusal: Refusal) -> ApiError {
 }
 
 /// One transfer from or to an account of the caller's.
-#[utoipa::path(get, path = "/v1/transfers/{id}", tag = "money", params(("id" = Uuid, Path)),
-    responses((status = 200, body = Transfer), (status = 304, description = "Nothing has changed")))]
+#[utoipa::path(get, path = "/v1/transfers/{id}", tag = "money", params(("id" = Uuid, Path), Context, IfNoneMatch),
+    responses((status = 200, body = Transfer)))]
 pub async fn show(
     State(state): State<AppState>,
     caller: Caller,
@@ -170,8 +170,8 @@ pub async fn show(
 /// From the caller's accounts and to them. The newest is the one that was asked for last: a payment's transfer has its
 /// place by when the payment began, and appears there once the money was taken.
 /// In which order money moved is told by the entries of an account.
-#[utoipa::path(get, path = "/v1/transfers", tag = "money", params(PageQuery),
-    responses((status = 200, body = Page<Transfer>), (status = 304, description = "Nothing has changed")))]
+#[utoipa::path(get, path = "/v1/transfers", tag = "money", params(PageQuery, Context, IfNoneMatch),
+    responses((status = 200, body = Page<Transfer>)))]
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,

@@ -36,6 +36,7 @@ mod processes;
 mod profile;
 mod program;
 mod races;
+mod read_headers;
 mod registration;
 mod replicas;
 mod rolling;

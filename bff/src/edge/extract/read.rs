@@ -10,6 +10,13 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use utoipa::{
+    IntoParams,
+    openapi::{
+        KnownFormat, ObjectBuilder, Required, SchemaFormat, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
+};
 
 use super::Query;
 use crate::{
@@ -23,12 +30,15 @@ use crate::{
 };
 
 /// The longest that a client will wait, in milliseconds.
-const DEADLINE: &str = "x-deadline-ms";
+const DEADLINE: &str = "X-Deadline-Ms";
 
 crate::request! {
     /// Which parts of a screen are wanted.
+    #[derive(IntoParams)]
+    #[into_params(parameter_in = Query)]
     pub struct Wanted {
         /// Names of parts, separated by commas; all, if it isn't given.
+        #[param(pattern = "^[a-z_]+(,[a-z_]+)*$")]
         parts: Option<String>,
     }
 }
@@ -59,6 +69,50 @@ impl FromRequestParts<AppState> for Context {
     }
 }
 
+/// For what is bound to no time of the client's.
+impl FromRequestParts<AppState> for Trail {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
+        Ok(trail(parts))
+    }
+}
+
+impl IntoParams for Ask {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut all = Wanted::into_params(place);
+        all.push(deadline());
+        all
+    }
+}
+
+impl IntoParams for Context {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![deadline()]
+    }
+}
+
+/// How the OpenAPI document tells of it.
+fn deadline() -> Parameter {
+    let millis = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(Some(1));
+    let description = "The longest that the client will wait for the answer to begin, in \
+                       milliseconds. More than the server would give it anyway changes nothing";
+    header_parameter(DEADLINE, description, millis)
+}
+
+fn header_parameter(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(schema))
+        .build()
+}
+
 fn limit(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
     let Some(value) = headers.get(DEADLINE) else {
         return Ok(None);
@@ -69,7 +123,7 @@ fn limit(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
         .map(|millis| Some(Duration::from_millis(millis)))
         .ok_or_else(|| {
             let detail = "expected a number of milliseconds, 1 or more";
-            let fault = FieldError::new("X-Deadline-Ms", "invalid_number", detail);
+            let fault = FieldError::new(DEADLINE, "invalid_number", detail);
             ApiError::invalid(vec![fault])
         })
 }
@@ -94,7 +148,18 @@ impl FromRequestParts<AppState> for IfNoneMatch {
     }
 }
 
+/// What the answer of such a read says besides, `edge::openapi` adds.
+impl IntoParams for IfNoneMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let tags = ObjectBuilder::new().schema_type(Type::String);
+        vec![header_parameter(Self::NAME, "`ETag`s from before", tags)]
+    }
+}
+
 impl IfNoneMatch {
+    /// The header, as the OpenAPI document names it.
+    pub const NAME: &str = "If-None-Match";
+
     /// Answers with JSON, or with 304 when the client has it. What has no tag
     /// isn't for keeping.
     pub fn answer(&self, body: Bytes, etag: Option<HeaderValue>, kept: &'static str) -> Response {
