@@ -72,8 +72,10 @@ impl Edge {
         let _ = telemetry::metrics_handle();
         let (redis, files) = (Server::redis().await, tempfile::tempdir());
         let files = files.expect("a directory");
-        let mut settings = Settings::default();
-        settings.environment = EnvironmentKind::Development;
+        let mut settings = Settings {
+            environment: EnvironmentKind::Development,
+            ..Settings::default()
+        };
         settings.redis.url = redis.url();
         settings.nats.url = ServerUrl::literal("nats://127.0.0.1:1");
         settings.tokens.keys_file = files.path().join("keys.json");
