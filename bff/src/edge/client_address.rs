@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
 /// The address of the client: that of the connection, or the last one in
@@ -13,6 +13,7 @@ use ipnet::IpNet;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientAddress(pub IpAddr);
 
+const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Entries of `X-Forwarded-For` that are looked at.
 const MAX_HOPS: usize = 16;
 
@@ -20,17 +21,16 @@ impl ClientAddress {
     pub(super) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
         let mut address = peer.to_canonical();
-        let hops = headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .rev()
-            .flat_map(|value| {
-                value
-                    .to_str()
-                    .unwrap_or_default()
-                    .rsplit(',')
-                    .map(|hop| hop.trim().parse().ok())
-            });
+        if !is_trusted(&address) {
+            return Self(address);
+        }
+        let hops = headers.get_all(FORWARDED).iter().rev().flat_map(|value| {
+            value
+                .to_str()
+                .unwrap_or_default()
+                .rsplit(',')
+                .map(|hop| hop.trim().parse().ok())
+        });
         for hop in hops.take(MAX_HOPS) {
             if !is_trusted(&address) {
                 break;

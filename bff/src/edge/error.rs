@@ -1,6 +1,6 @@
 //! The only thing that becomes an HTTP error.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, mem, time::Duration};
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -142,7 +142,7 @@ impl ApiError {
     /// The body, as RFC 9457 wants it.
     pub(super) fn body(&self, request_id: &str) -> Vec<u8> {
         let problem = Problem {
-            r#type: format!("/problems/{}", self.code.as_str()),
+            r#type: self.code.page_path(),
             title: self.code.title(),
             status: self.code.status().as_u16(),
             detail: &self.detail,
@@ -150,17 +150,23 @@ impl ApiError {
             request_id,
             errors: &self.errors,
         };
-        serde_json::to_vec(&problem).expect("a problem has nothing but texts and a number")
+        let mut body = Vec::with_capacity(ENOUGH);
+        serde_json::to_writer(&mut body, &problem)
+            .expect("a problem has nothing but texts and a number");
+        body
     }
 }
+
+/// Bytes for a problem in which no field is named.
+const ENOUGH: usize = 320;
 
 /// Carries the error in the response's extensions: the body needs the request
 /// id, which the outermost layer knows.
 impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
+    fn into_response(mut self) -> Response {
         let mut response = self.code.status().into_response();
-        for (name, value) in &self.headers {
-            response.headers_mut().append(name, value.clone());
+        for (name, value) in mem::take(&mut self.headers) {
+            response.headers_mut().append(name, value);
         }
         response.extensions_mut().insert(self);
         response
@@ -173,7 +179,7 @@ impl IntoResponse for ApiError {
 pub(super) struct Problem<'a> {
     /// The page about this code.
     #[schema(example = "/problems/invalid_request")]
-    r#type: String,
+    r#type: &'a str,
     title: &'a str,
     status: u16,
     detail: &'a str,

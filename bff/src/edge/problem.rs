@@ -35,6 +35,12 @@ macro_rules! codes {
                 match self { $(Self::$name => $title),* }
             }
 
+            /// Where its page is.
+            #[must_use]
+            pub const fn page_path(self) -> &'static str {
+                match self { $(Self::$name => concat!("/problems/", $text)),* }
+            }
+
             /// What it means and what to do: the text of `/problems/{code}`.
             #[must_use]
             pub const fn page(self) -> &'static str {

@@ -16,10 +16,10 @@ thread_local! {
 /// Counts one request.
 pub(super) fn record(route: &str, method: &'static str, status: u16, took: Duration) {
     HANDLES.with_borrow_mut(|routes| {
-        if !routes.contains_key(route) {
-            routes.insert(route.to_owned(), HashMap::new());
-        }
-        let handles = routes.get_mut(route).expect("it was inserted above");
+        let handles = match routes.get_mut(route) {
+            Some(handles) => handles,
+            None => routes.entry(route.to_owned()).or_default(),
+        };
         let (count, duration) = handles
             .entry((method, status))
             .or_insert_with(|| handles_for(route, method, status));

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use utoipa::{
     IntoParams,
     openapi::{
@@ -31,6 +31,8 @@ use crate::{
 
 /// The longest that a client will wait, in milliseconds.
 const DEADLINE: &str = "X-Deadline-Ms";
+/// Where the caller's trace is (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 crate::request! {
     /// Which parts of a screen are wanted.
@@ -131,7 +133,7 @@ fn limit(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
 fn trail(parts: &Parts) -> Trail {
     Trail {
         request_id: parts.extensions.get().map(RequestId::header_value),
-        traceparent: parts.headers.get("traceparent").cloned(),
+        traceparent: parts.headers.get(TRACEPARENT).cloned(),
     }
 }
 

@@ -15,7 +15,7 @@ use axum::{
     extract::{MatchedPath, Request},
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
@@ -55,9 +55,11 @@ fn claims_a_user(headers: &HeaderMap) -> bool {
 }
 
 /// The W3C's `Sec-Purpose`, a structured token with parameters.
+const PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
+
 fn is_prefetch(headers: &HeaderMap) -> bool {
     headers
-        .get("sec-purpose")
+        .get(PURPOSE)
         .is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"))
 }
 
