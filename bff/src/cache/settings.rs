@@ -14,7 +14,7 @@ pub struct CacheSettings {
     /// Memory for values, in bytes.
     pub memory_bytes: u64,
     /// How long this replica's memory alone answers for a value, in
-    /// milliseconds; 30,000 at most.
+    /// milliseconds; 30,000 at most. Shortened by up to a fifth for each value.
     pub memory_ttl_ms: Millis,
     /// How long Redis may take, in milliseconds.
     pub redis_limit_ms: Millis,

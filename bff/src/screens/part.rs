@@ -55,12 +55,11 @@ pub enum Need {
 pub fn json<V: Serialize>(
     work: impl Future<Output = Result<V, CallError>> + Send + 'static,
 ) -> Call {
-    let call = async {
-        let value = work.await?;
-        serde_json::to_vec(&value)
-            .map(Bytes::from)
-            .map_err(CallError::internal)
+    let bytes = |value| {
+        let json = serde_json::to_vec(&value);
+        json.map(Bytes::from).map_err(CallError::internal)
     };
+    let call = work.map(move |outcome| outcome.and_then(bytes));
     call.boxed()
 }
 

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::CallError;
@@ -61,13 +62,12 @@ impl Deadline {
     ///
     /// # Errors
     /// The work's own, or [`CallError::DeadlineExceeded`].
-    pub async fn limit<T>(
+    pub fn limit<T>(
         self,
         work: impl Future<Output = Result<T, CallError>>,
-    ) -> Result<T, CallError> {
-        timeout_at(self.at, work)
-            .await
-            .unwrap_or(Err(CallError::DeadlineExceeded))
+    ) -> impl Future<Output = Result<T, CallError>> {
+        let limited = timeout_at(self.at, work);
+        limited.map(|done| done.unwrap_or(Err(CallError::DeadlineExceeded)))
     }
 }
 

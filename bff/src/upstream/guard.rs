@@ -5,7 +5,7 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use futures::future::select;
+use futures::{FutureExt as _, future::select};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::{
     sync::SemaphorePermit,
@@ -100,10 +100,14 @@ impl Guard {
         if self.policy.retries > 0 || self.policy.hedge {
             self.guards.budget().deposit();
         }
-        let mut outcome = self.hedged(deadline, &call, Kind::First).await;
-        for retry in 0..self.policy.retries {
-            let Err(CallError::Unavailable { retry_after, .. }) = outcome else {
-                break;
+        // One place that awaits a try: a future has room for each that there is.
+        let (mut kind, mut retries) = (Kind::First, 0..self.policy.retries);
+        loop {
+            let outcome = self.hedged(deadline, &call, kind).await;
+            let (Err(CallError::Unavailable { retry_after, .. }), Some(retry)) =
+                (&outcome, retries.next())
+            else {
+                return outcome;
             };
             let pause = match retry_after {
                 // No sooner than the callee said, and not all at once.
@@ -111,12 +115,11 @@ impl Guard {
                 None => (FIRST_PAUSE * 2_u32.pow(retry)).mul_f64(rand::random_range(0.5..1.5)),
             };
             if deadline.remaining() <= pause || !self.guards.budget().withdraw() {
-                break;
+                return outcome;
             }
             sleep(pause).await;
-            outcome = self.hedged(deadline, &call, Kind::Retry).await;
+            kind = Kind::Retry;
         }
-        outcome
     }
 
     /// Makes a call of another kind, once, whatever the policy says of retries and
@@ -133,8 +136,8 @@ impl Guard {
     ) -> Result<Result<T, E>, CallError> {
         let mut silent = None;
         let told = &mut silent;
-        let call = || async move {
-            match work.await {
+        let call = || {
+            work.map(|done| match done {
                 Err(error) => match silence(&error) {
                     Some(verdict) => {
                         *told = Some(error);
@@ -143,7 +146,7 @@ impl Guard {
                     None => Ok(Err(error)),
                 },
                 done => Ok(done),
-            }
+            })
         };
         let outcome = self.attempt(deadline, call, Kind::First).await;
         match silent {
@@ -171,7 +174,8 @@ impl Guard {
         if !self.breaker.is_closed() || !self.guards.budget().withdraw() {
             return first.await;
         }
-        let second = pin!(self.attempt(deadline, call, Kind::Hedge));
+        // On the heap, since few calls need one.
+        let second = Box::pin(self.attempt(deadline, call, Kind::Hedge));
         match select(first, second).await.factor_first() {
             (Err(error), other) if error.retryable() => other.await,
             (outcome, _) => outcome,

@@ -86,16 +86,16 @@ impl Primary {
     /// See there.
     pub async fn begin_with(
         &self,
-        statement: impl SqlSafeStr,
+        statement: impl SqlSafeStr + Send,
     ) -> sqlx::Result<PgTransaction<'static>> {
         let begin = postgres::begin_with(&self.0.pool, statement);
-        self.guarded(self.0.begin, begin).await
+        self.guarded(self.0.begin, begin.boxed()).await
     }
 
     async fn guarded<T>(
         &self,
         limit: Duration,
-        work: impl Future<Output = sqlx::Result<T>>,
+        work: BoxFuture<'_, sqlx::Result<T>>,
     ) -> sqlx::Result<T> {
         let silence = |error: &sqlx::Error| match error {
             // Others may have all of them.
@@ -129,7 +129,7 @@ impl<'p> Executor<'p> for &'_ Primary {
                 lease.give_back();
                 all
             };
-            primary.guarded(primary.0.statement, run).await
+            primary.guarded(primary.0.statement, run.boxed()).await
         };
         all.map_ok(|all| stream::iter(all).map(Ok))
             .try_flatten_stream()
