@@ -17,6 +17,9 @@
 //! 7. What goes wrong becomes an [`edge::error::ApiError`], and that alone
 //!    becomes an HTTP error.
 
+// A future is copied whenever it is moved.
+#![warn(clippy::large_futures)]
+
 pub mod accounts;
 pub mod app;
 pub mod cache;

@@ -84,7 +84,7 @@ impl Cli {
             )
         };
         match self.command {
-            Command::Serve => serve::serve(settings()?, clock).await,
+            Command::Serve => Box::pin(serve::serve(settings()?, clock)).await,
             Command::Worker { task: None } => serve::work(settings()?, clock).await,
             Command::Worker {
                 task: Some(Task::Reconcile),

@@ -74,7 +74,7 @@ pub(super) async fn work(settings: Settings, clock: SharedClock) -> anyhow::Resu
     lifetime.spawn(measure("worker", pool, life.clone()));
     let redis = worker.redis.unguarded().clone();
     lifetime.spawn(redis.watch(life.clone()));
-    lifetime.spawn(async move { worker.run(&life).await });
+    lifetime.spawn(async move { Box::pin(worker.run(&life)).await });
     lifetime.stopping().await;
 
     if !lifetime.finish(WORK_LIMIT).await {
