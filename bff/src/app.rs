@@ -22,7 +22,7 @@ use crate::{
         invalidation::{self, Changes},
         live::Live,
     },
-    handlers::cursor::Cursors,
+    handlers::{cursor::Cursors, tag_of},
     identity::{
         administration::Administration, code::Codes, identifier::Region, keys::KeyRing, life::Life,
         notices::Notices, oauth::OAuth, password::Hasher, session::Sessions, sign_in::SignIn,
@@ -76,8 +76,8 @@ pub struct App {
     pub tokens: Tokens,
     /// The region of phone numbers without `+`.
     pub region: Region,
-    /// The OpenAPI document.
-    pub openapi: Bytes,
+    /// The OpenAPI document, and its tag.
+    pub openapi: (Bytes, HeaderValue),
     /// `Strict-Transport-Security`, when clients come by HTTPS.
     pub hsts: Option<Arc<HeaderValue>>,
     /// For `/readyz`.
@@ -210,6 +210,8 @@ impl AppState {
         let readiness = readiness(accounts.unguarded(), &sources.orders, &redis, &nats)
             .optional("events", move || ready(changes.check()))
             .circuits(move || guards.circuits());
+        let openapi = Bytes::from(router::openapi()?);
+        let tag = tag_of(&openapi);
         let hsts = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         Ok(Self(Arc::new(App {
             region: settings
@@ -218,7 +220,7 @@ impl AppState {
                 .parse()
                 .context("BFF_CODES__DEFAULT_REGION")?,
             hsts: settings.http.tls.then(|| Arc::new(hsts)),
-            openapi: router::openapi()?.into(),
+            openapi: (openapi, tag),
             readiness,
             limiter,
             sources,

@@ -21,8 +21,9 @@ use crate::{
 
 /// How often pools are measured.
 const MEASURE: Duration = Duration::from_secs(2);
-/// What background work takes at most: as long as a few of its statements may.
-const LONGEST: Duration = Duration::from_secs(15);
+/// For a batch of background work: a dozen statements may each take as long as the
+/// server lets them by default.
+pub const BATCH_LIMIT: Duration = Duration::from_secs(60);
 
 /// Settings of one database.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -164,15 +165,16 @@ pub async fn begin_with(
     begin(pool.acquire().await?).await
 }
 
-/// Does work of short statements, and gives it up when it takes longer than all of
-/// them may: its connection was forgotten on the way, and nothing comes over it.
+/// Does some work, and gives it up after `limit`: what takes so much longer than the
+/// server lets a statement take waits for a connection that was forgotten on the way.
 ///
 /// # Errors
-/// The work's.
+/// The work's; that time is over.
 pub async fn bounded<T, E: From<sqlx::Error>>(
+    limit: Duration,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
-    let done = timeout(LONGEST, work).await;
+    let done = timeout(limit, work).await;
     done.unwrap_or_else(|_| Err(sqlx::Error::from(io::Error::from(io::ErrorKind::TimedOut)).into()))
 }
 
@@ -260,6 +262,7 @@ pub fn is_dead_connection(error: &sqlx::Error) -> bool {
     use io::ErrorKind::{Other, TimedOut};
 
     match error {
+        sqlx::Error::Io(error) if error.raw_os_error().is_some() => true,
         sqlx::Error::Io(error) => !matches!(error.kind(), TimedOut | Other),
         error => has_code(error, &["57P"]),
     }

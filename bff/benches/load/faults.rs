@@ -26,6 +26,8 @@ use super::{
 const WARM_UP: Duration = Duration::from_secs(1);
 /// Time enough to notice a fault; it is looked at on its own.
 const FIRST: Duration = Duration::from_secs(2);
+/// Nobody asks Redis before the leases of all users have ended, and so doesn't notice.
+const LEASES: Duration = Duration::from_secs(7);
 
 /// What becomes of the orders service, or of Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,6 +155,9 @@ async fn suffer(
     let load = Load::start(subject.visitors(stand, address).await?);
     load.during(WARM_UP).await;
     fault.begin(stand)?;
+    if fault == Fault::RedisHung {
+        load.during(LEASES).await;
+    }
     let first = load.during(FIRST).await;
     let (_, cpu_before, _) = programs(stand)?;
     let then = load.during(time).await;

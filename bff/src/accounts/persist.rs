@@ -25,8 +25,8 @@ where
     F: Future<Output = sqlx::Result<T>>,
 {
     let mut waits = WAITS.build();
-    // After the server was restarted every idle connection is dead, and shows
-    // it at its first use. One caller may meet them all.
+    // After the server was restarted every idle connection is dead, and shows it at
+    // its first use, unless that begins a transaction. One caller may meet them all.
     let mut idle = pool.options().get_max_connections();
     loop {
         let error = match work().await {

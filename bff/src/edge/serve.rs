@@ -189,16 +189,14 @@ impl Protocols {
             let mut first = [0; PREFACE.len()];
             let (mut pause, longest) = PEEK_AGAIN;
             loop {
+                // Asked first, so that the look after it sees all that came before the end.
+                let ended = stream.ready(Interest::READABLE).await?.is_read_closed();
                 let peeked = stream.peek(&mut first).await?;
                 match &first[..peeked] {
                     whole if whole == PREFACE => return Ok(true),
                     // "P" may become a POST as well.
-                    begun if PREFACE.starts_with(begun) => {}
+                    begun if PREFACE.starts_with(begun) && !ended => {}
                     _ => return io::Result::Ok(false),
-                }
-                // Hyper sees it, too.
-                if stream.ready(Interest::READABLE).await?.is_read_closed() {
-                    return Ok(false);
                 }
                 // What is left unread is readable, so there is nothing to wait for.
                 sleep(pause).await;

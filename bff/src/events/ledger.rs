@@ -1,11 +1,15 @@
 //! What the ledger needs done in the background: holds end when their time is
 //! over, and the books are checked.
 
-use std::{fmt::Write as _, time::Instant};
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
 
 use platform::{
     clock::SharedClock,
     config::{Millis, Seconds},
+    postgres,
     retry::keep_going,
     shutdown::Lifetime,
 };
@@ -13,6 +17,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
 use crate::accounts::money::{self, Drift, Rule};
+
+/// Reading the whole ledger takes less, or the server ends it.
+const LONGEST: Duration = Duration::from_secs(45 * 60);
 
 /// How often the ledger is looked after.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -89,7 +96,7 @@ impl Ledger {
     /// When the store doesn't answer.
     pub async fn reconcile(&self) -> sqlx::Result<Vec<Drift>> {
         let began = Instant::now();
-        let drift = money::reconcile(&self.patient).await?;
+        let drift = postgres::bounded(LONGEST, money::reconcile(&self.patient)).await?;
         metrics::histogram!("ledger_reconcile_seconds").record(began.elapsed().as_secs_f64());
         metrics::gauge!("ledger_reconciled_at_seconds").set(self.clock.now().timestamp() as f64);
         for rule in Rule::ALL {

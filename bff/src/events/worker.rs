@@ -61,7 +61,8 @@ impl Worker {
             }),
             self.now_and_then("erasure", lifetime, async |_| {
                 // Whoever is deleted for not having come back is erased at once.
-                let deleted = erasure::delete_lapsed(&self.pool, &self.clock).await?;
+                let lapsed = erasure::delete_lapsed(&self.pool, &self.clock);
+                let deleted = postgres::bounded(postgres::BATCH_LIMIT, lapsed).await?;
                 let erased = erasure::erase_one(&self.pool, &self.redis, &self.clock).await?;
                 Ok::<_, identity::Error>(deleted || erased)
             }),
@@ -95,7 +96,9 @@ impl Worker {
                 }
                 let now = self.clock.now();
                 let batch = || async { batch(now).await.map_err(Into::into) };
-                while !lifetime.is_stopping() && postgres::bounded(batch()).await? {}
+                while !lifetime.is_stopping()
+                    && postgres::bounded(postgres::BATCH_LIMIT, batch()).await?
+                {}
             }
         })
         .await;

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 use bytes::Bytes;
+use http::HeaderValue;
 use serde::Serialize;
 
 use crate::{
@@ -53,8 +54,13 @@ fn tagged(
 
 /// The same, serialised already.
 fn tagged_bytes(known: &IfNoneMatch, body: Bytes, kept: &'static str) -> Response {
-    let etag = strong_etag(&digest(&[&body]));
+    let etag = tag_of(&body);
     known.answer(body, Some(etag), kept)
+}
+
+/// The tag of what these bytes say.
+pub(crate) fn tag_of(body: &Bytes) -> HeaderValue {
+    strong_etag(&digest(&[body]))
 }
 
 /// What identity refuses, as an answer.
@@ -62,8 +68,8 @@ impl From<identity::Error> for ApiError {
     fn from(error: identity::Error) -> Self {
         use identity::Error;
 
-        if let Some(guard) = CallError::within(&error) {
-            return guard.clone().into();
+        if let Some(refusal) = CallError::refusal_in(&error) {
+            return refusal.clone().into();
         }
         let detail = error.to_string();
         match error {
@@ -104,8 +110,8 @@ impl From<identity::Error> for ApiError {
 /// What the accounts store refuses, as an answer.
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        if let Some(guard) = CallError::within(&error) {
-            guard.clone().into()
+        if let Some(refusal) = CallError::refusal_in(&error) {
+            refusal.clone().into()
         } else if platform::postgres::is_timeout(&error) {
             tracing::warn!(%error, "the accounts store took too long");
             Self::new(Code::DeadlineExceeded)

@@ -21,7 +21,8 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-u
 
 /// The OpenAPI document.
 pub async fn openapi(State(state): State<AppState>, known: IfNoneMatch) -> Response {
-    tagged_bytes(&known, state.openapi.clone(), "public, max-age=60")
+    let (document, etag) = state.openapi.clone();
+    known.answer(document, Some(etag), "public, max-age=60")
 }
 
 /// Explain a problem's code.

@@ -121,7 +121,7 @@ impl Notifier {
     }
 
     /// JetStream drops what is too old without a word, and what never left the
-    /// outbox was never seen here. Each of these is told of once.
+    /// outbox was never seen here.
     async fn look_for_unsent(&self, lifetime: &Lifetime) -> anyhow::Result<()> {
         let mut tick = tokio::time::interval(LOOK);
         loop {
@@ -131,17 +131,23 @@ impl Notifier {
             }
             let now = self.clock.now();
             let unhandled = store::unhandled(&self.pool, NAME, now, now - LOOK_BACK);
-            for (id, job) in postgres::bounded(unhandled).await? {
-                let first_time = inbox::first_time(&self.pool, NAME, id);
-                if !postgres::bounded(first_time).await? {
-                    continue;
-                }
-                match self.open(id, &job) {
-                    Ok(message) => too_late(&message),
-                    Err(reason) => tracing::warn!(%reason, "a message was not sent"),
-                }
+            for (id, job) in postgres::bounded(postgres::BATCH_LIMIT, unhandled).await? {
+                postgres::bounded(postgres::BATCH_LIMIT, self.tell_unsent(id, &job)).await?;
             }
         }
+    }
+
+    /// Once, but for a crash in between.
+    async fn tell_unsent(&self, id: Uuid, job: &Job) -> sqlx::Result<()> {
+        let mut once = postgres::begin(&self.pool).await?;
+        if !inbox::first_time(&mut *once, NAME, id).await? {
+            return Ok(());
+        }
+        match self.open(id, job) {
+            Ok(message) => too_late(&message),
+            Err(reason) => tracing::warn!(%reason, "a message was not sent"),
+        }
+        once.commit().await
     }
 }
 

@@ -78,13 +78,18 @@ impl CallError {
         Self::Invalid([Violation { field, reason }].into())
     }
 
-    /// What a guard said where the callee said nothing, out of an error of the
-    /// callee's library.
+    /// Why a guard made no call, out of an error of the callee's library.
     #[must_use]
-    pub fn within<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
-        match error.downcast_ref::<io::Error>() {
-            Some(error) => error.get_ref()?.downcast_ref(),
-            None => Self::within(error.source()?),
+    pub fn refusal_in<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            let said = error.get_ref()?.downcast_ref();
+            return said
+                .filter(|said| matches!(said, Self::CircuitOpen { .. } | Self::Overloaded { .. }));
+        }
+        // As Redis's client keeps one.
+        match error.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
+            Some(shared) => Self::refusal_in(&**shared),
+            None => Self::refusal_in(error.source()?),
         }
     }
 
@@ -166,5 +171,29 @@ impl From<sqlx::Error> for CallError {
         } else {
             Self::internal(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_guard_refused_is_found_in_the_errors_of_both_stores() {
+        let refusal = || {
+            let retry_after = Duration::from_secs(7);
+            io::Error::other(CallError::CircuitOpen { retry_after })
+        };
+        let errors = [
+            crate::identity::Error::from(sqlx::Error::from(refusal())),
+            crate::identity::Error::from(redis::RedisError::from(refusal())),
+        ];
+        for error in errors {
+            let found = CallError::refusal_in(&error);
+            let seven = matches!(found, Some(CallError::CircuitOpen { retry_after }) if retry_after.as_secs() == 7);
+            assert!(seven, "{error:?}: {found:?}");
+        }
+        let own = sqlx::Error::from(io::Error::from(io::ErrorKind::ConnectionReset));
+        assert!(CallError::refusal_in(&own).is_none());
     }
 }

@@ -54,7 +54,8 @@ pub fn spawn(
                     _ = tick.tick() => {}
                 }
                 let before = clock.now() - remembered;
-                let sweep = || postgres::bounded(inbox::sweep(&swept, before));
+                let sweep =
+                    || postgres::bounded(postgres::BATCH_LIMIT, inbox::sweep(&swept, before));
                 while !life.is_stopping() && sweep().await? {}
             }
         })

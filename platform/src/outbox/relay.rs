@@ -71,7 +71,7 @@ impl Relay {
         self.nats.require()?;
         self.nats.ensure_streams().await?;
         while !lifetime.is_stopping() {
-            if postgres::bounded(self.publish_batch()).await? {
+            if postgres::bounded(postgres::BATCH_LIMIT, self.publish_batch()).await? {
                 continue;
             }
             tokio::select! {
@@ -173,10 +173,10 @@ impl Relay {
         loop {
             tokio::select! {
                 () = lifetime.stopping() => return Ok(()),
-                _ = measure.tick() => postgres::bounded(self.measure()).await?,
+                _ = measure.tick() => postgres::bounded(postgres::BATCH_LIMIT, self.measure()).await?,
                 _ = sweep.tick() => {
                     let before = self.clock.now() - self.retention;
-                    let sweep = || postgres::bounded(store::sweep(&self.pool, before));
+                    let sweep = || postgres::bounded(postgres::BATCH_LIMIT, store::sweep(&self.pool, before));
                     while !lifetime.is_stopping() && sweep().await? {}
                 }
             }

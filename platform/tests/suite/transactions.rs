@@ -1,4 +1,4 @@
-//! Transactions whose beginning is given up.
+//! Work on the database that is given up.
 
 use std::time::Duration;
 
@@ -74,4 +74,29 @@ async fn given_up_beginnings_take_nothing_along(of_pool: Duration, of_caller: Du
     .await;
     let drop = AssertSqlSafe(format!("DROP TABLE {table}"));
     direct.execute(drop).await.unwrap();
+}
+
+#[tokio::test]
+async fn work_whose_connection_is_forgotten_on_the_way_is_given_up_and_the_next_has_another() {
+    let mut url = postgres_url();
+    let proxy = Proxy::stand_before(&mut url);
+    let settings = PostgresSettings {
+        max_connections: 1,
+        ..PostgresSettings::at(url)
+    };
+    let pool = settings.pool("test").unwrap();
+    let backend = "SELECT pg_backend_pid()";
+    let before: i32 = sqlx::query_scalar(backend).fetch_one(&pool).await.unwrap();
+    eventually("it was given back", async || pool.num_idle() == 1).await;
+    proxy.abandon();
+    let limit = Duration::from_millis(300);
+    let work = sqlx::query_scalar::<_, i32>(backend).fetch_one(&pool);
+    let given_up = postgres::bounded(limit, work).await.unwrap_err();
+    assert!(postgres::is_down(&given_up), "{given_up:?}");
+    assert!(!postgres::is_dead_connection(&given_up), "{given_up:?}");
+    let after: i32 = eventually("there is another connection", async || {
+        sqlx::query_scalar(backend).fetch_one(&pool).await.ok()
+    })
+    .await;
+    assert_ne!(after, before);
 }

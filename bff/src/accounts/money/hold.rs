@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use platform::{
     clock::Clock,
     money::Money,
-    postgres::{bounded, is_down},
+    postgres::{BATCH_LIMIT, bounded, is_down},
     shutdown::Lifetime,
     trace,
 };
@@ -157,14 +157,14 @@ pub async fn expire_holds(
             after.1,
             DUE,
         );
-        let due = bounded(due.fetch_all(pool)).await?;
+        let due = bounded(BATCH_LIMIT, due.fetch_all(pool)).await?;
         for hold in &due {
             if lifetime.is_stopping() {
                 return Ok(expired);
             }
             // Each on its own: a hold that is being captured holds up no other.
             let end = || end(pool, hold.id, HoldState::Expired, clock);
-            match bounded(persist(pool, end)).await {
+            match bounded(BATCH_LIMIT, persist(pool, end)).await {
                 Ok(state) => expired += u64::from(state == Some(HoldState::Expired)),
                 Err(error) if is_down(&error) => return Err(error),
                 Err(error) => {
