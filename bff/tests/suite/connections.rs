@@ -99,19 +99,6 @@ async fn who_hangs_up_without_a_word_or_after_some_leaves_the_place_to_others() 
 }
 
 #[tokio::test]
-async fn who_has_said_all_and_listens_on_is_answered() {
-    let app = TestApp::start().await;
-    let request = "PUT /problems HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
-    for first in [1, request.len()] {
-        let mut stream = in_two(&app, request, first).await;
-        stream.shutdown().await.unwrap();
-        let mut heard = Vec::new();
-        stream.read_to_end(&mut heard).await.unwrap();
-        assert!(heard.starts_with(b"HTTP/1.1 405"), "{first}");
-    }
-}
-
-#[tokio::test]
 async fn whatever_comes_first_of_it_a_version_is_recognised_by_the_whole() {
     let app = TestApp::start().await;
     let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
