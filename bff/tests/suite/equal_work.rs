@@ -7,8 +7,12 @@ use bff::identity::password::Cost;
 use http::StatusCode;
 use platform::config::List;
 use serde_json::json;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::helpers::{OTHER, PASSWORD, TestApp};
+
+/// What was hashed is counted for the process, and these tests may share one.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// Such as no other test hashes at, in KiB.
 const OLD: u32 = 72;
@@ -44,7 +48,8 @@ async fn work(done: impl Future<Output = StatusCode>, status: StatusCode) -> Wor
 
 /// An edge that once made cheaper hashes, of which ann's is one and bob's isn't;
 /// cora has none.
-async fn edge(other_costs: &[u32]) -> (TestApp, TestApp) {
+async fn edge(other_costs: &[u32]) -> (TestApp, TestApp, MutexGuard<'static, ()>) {
+    let alone = ONE_AT_A_TIME.lock().await;
     let cheap = TestApp::with(|settings| settings.passwords.memory_kib = OLD).await;
     cheap.user("ann@example.com").await;
     let mut settings = cheap.settings.clone();
@@ -59,7 +64,7 @@ async fn edge(other_costs: &[u32]) -> (TestApp, TestApp) {
         .execute(&mut app.superuser().await)
         .await
         .unwrap();
-    (app, cheap)
+    (app, cheap, alone)
 }
 
 async fn login(app: &TestApp, who: &str, password: &str, status: StatusCode) -> Work {
@@ -79,7 +84,7 @@ async fn stored(app: &TestApp, who: &str) -> String {
 
 #[tokio::test]
 async fn every_sign_in_hashes_once_at_each_cost_whoever_is_asked_for() {
-    let (app, _cheap) = edge(&[OLD, NEW]).await;
+    let (app, _cheap, _alone) = edge(&[OLD, NEW]).await;
     let each = Work::from([(OLD, 1), (NEW, 1)]);
     // The last ones are refused whatever the password is.
     for _ in 0..7 {
@@ -112,7 +117,7 @@ async fn every_sign_in_hashes_once_at_each_cost_whoever_is_asked_for() {
 
 #[tokio::test]
 async fn proving_again_who_one_is_hashes_as_much_whichever_hash_one_has() {
-    let (app, cheap) = edge(&[OLD]).await;
+    let (app, cheap, _alone) = edge(&[OLD]).await;
     let each = Work::from([(OLD, 1), (NEW, 1)]);
     let ann = cheap.login("ann@example.com").await.tokens();
     let bob = app.login("bob@example.com").await.tokens();
@@ -136,7 +141,7 @@ async fn proving_again_who_one_is_hashes_as_much_whichever_hash_one_has() {
 
 #[tokio::test]
 async fn with_one_cost_alone_nothing_is_hashed_twice() {
-    let (app, _cheap) = edge(&[]).await;
+    let (app, _cheap, _alone) = edge(&[]).await;
     let one = Work::from([(NEW, 1)]);
     for who in ["bob@example.com", "cora@example.com", "nobody@example.com"] {
         let made = login(&app, who, WRONG, StatusCode::UNAUTHORIZED).await;
