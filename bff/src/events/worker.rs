@@ -61,8 +61,7 @@ impl Worker {
             }),
             self.now_and_then("erasure", lifetime, async |_| {
                 // Whoever is deleted for not having come back is erased at once.
-                let lapsed = erasure::delete_lapsed(&self.pool, &self.clock);
-                let deleted = postgres::bounded(postgres::BATCH_LIMIT, lapsed).await?;
+                let deleted = erasure::delete_lapsed(&self.pool, &self.clock).await?;
                 let erased = erasure::erase_one(&self.pool, &self.redis, &self.clock).await?;
                 Ok::<_, identity::Error>(deleted || erased)
             }),

@@ -58,12 +58,8 @@ pub async fn create(
         note: body.note.map(|note| note.0),
     };
     let post = || money::post(&state.accounts, &key, &transfer, &*state.clock);
-    carried_out(
-        &state,
-        &key,
-        persist(state.accounts.unguarded(), post).await?,
-    )
-    .await
+    let done = persist(state.accounts.unguarded(), post).await?;
+    carried_out(&state, &key, done).await
 }
 
 crate::request! {
