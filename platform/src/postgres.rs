@@ -178,6 +178,21 @@ pub async fn bounded<T, E: From<sqlx::Error>>(
     done.unwrap_or_else(|_| Err(sqlx::Error::from(io::Error::from(io::ErrorKind::TimedOut)).into()))
 }
 
+/// Does some work in batches, each of which says whether there may be another, and
+/// takes at most [`BATCH_LIMIT`]. A process that ends begins no more.
+///
+/// # Errors
+/// A batch's; that its time is over.
+pub async fn in_batches<F, Fut, E>(lifetime: &Lifetime, batch: F) -> Result<(), E>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<bool, E>>,
+    E: From<sqlx::Error>,
+{
+    while !lifetime.is_stopping() && bounded(BATCH_LIMIT, batch()).await? {}
+    Ok(())
+}
+
 /// Shows in the metrics, until the process ends, how many connections of a pool
 /// there are, and how long one is waited for. The pool doesn't tell who waits:
 /// this waits, too, now and then.

@@ -54,3 +54,23 @@ where
         }
     }
 }
+
+/// Does some work now, and again every so often, until the process ends.
+pub async fn now_and_then<F, Fut, E>(name: &str, every: Duration, lifetime: &Lifetime, work: F)
+where
+    F: Fn() -> Fut + Send + Sync,
+    Fut: Future<Output = Result<(), E>> + Send,
+    E: Into<anyhow::Error>,
+{
+    keep_going(name, lifetime, || async {
+        let mut tick = tokio::time::interval(every);
+        loop {
+            tokio::select! {
+                () = lifetime.stopping() => return Ok(()),
+                _ = tick.tick() => {}
+            }
+            work().await.map_err(Into::into)?;
+        }
+    })
+    .await;
+}

@@ -10,7 +10,7 @@ use platform::{
     clock::SharedClock,
     config::{Millis, Seconds},
     postgres,
-    retry::keep_going,
+    retry::now_and_then,
     shutdown::Lifetime,
 };
 use serde::{Deserialize, Serialize};
@@ -56,38 +56,30 @@ pub struct Ledger {
 impl Ledger {
     /// Ends holds and checks the books until the process ends.
     pub async fn run(&self, lifetime: &Lifetime) {
+        let holds = self.settings.expire_holds_every_ms;
+        let books = self.settings.reconcile_every_s;
         tokio::join!(
-            keep_going("holds", lifetime, || self.expire(lifetime)),
-            keep_going("reconciling", lifetime, || self.check(lifetime)),
+            now_and_then("holds", holds.duration(), lifetime, || self
+                .expire(lifetime)),
+            now_and_then("reconciling", books.duration(), lifetime, || self
+                .check(lifetime)),
         );
     }
 
     async fn expire(&self, lifetime: &Lifetime) -> anyhow::Result<()> {
-        let mut tick = tokio::time::interval(self.settings.expire_holds_every_ms.duration());
-        loop {
-            tokio::select! {
-                () = lifetime.stopping() => return Ok(()),
-                _ = tick.tick() => {}
-            }
-            let expired = money::expire_holds(&self.pool, &*self.clock, lifetime).await?;
-            metrics::counter!("holds_expired_total").increment(expired);
-        }
+        let expired = money::expire_holds(&self.pool, &*self.clock, lifetime).await?;
+        metrics::counter!("holds_expired_total").increment(expired);
+        Ok(())
     }
 
     async fn check(&self, lifetime: &Lifetime) -> anyhow::Result<()> {
-        let mut tick = tokio::time::interval(self.settings.reconcile_every_s.duration());
-        loop {
-            tokio::select! {
-                () = lifetime.stopping() => return Ok(()),
-                _ = tick.tick() => {}
-            }
-            tokio::select! {
-                () = lifetime.stopping() => return Ok(()),
-                drift = self.reconcile() => for drift in drift? {
-                    tracing::error!(%drift, "the books don't balance");
-                }
+        tokio::select! {
+            () = lifetime.stopping() => {}
+            drift = self.reconcile() => for drift in drift? {
+                tracing::error!(%drift, "the books don't balance");
             }
         }
+        Ok(())
     }
 
     /// Checks the books, and shows the outcome in the metrics.

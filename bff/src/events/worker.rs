@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use platform::{
-    clock::SharedClock, inbox, nats::Nats, outbox::Relay, postgres, retry::keep_going,
+    clock::SharedClock, inbox, nats::Nats, outbox::Relay, postgres, retry::now_and_then,
     shutdown::Lifetime,
 };
 use sqlx::PgPool;
@@ -56,49 +56,38 @@ impl Worker {
             self.notifier.run(self.nats.clone(), lifetime),
             self.ledger.run(lifetime),
             // Each by itself: one that fails holds up no other.
-            self.now_and_then("inbox sweeper", lifetime, |now| {
+            self.sweep("inbox sweeper", lifetime, |now| {
                 inbox::sweep(&self.pool, now - self.settings.inbox_retention_s.delta())
             }),
-            self.now_and_then("erasure", lifetime, async |_| {
+            self.sweep("erasure", lifetime, async |_| {
                 // Whoever is deleted for not having come back is erased at once.
                 let deleted = erasure::delete_lapsed(&self.pool, &self.clock).await?;
                 let erased = erasure::erase_one(&self.pool, &self.redis, &self.clock).await?;
                 Ok::<_, identity::Error>(deleted || erased)
             }),
-            self.now_and_then("answers sweeper", lifetime, |now| {
+            self.sweep("answers sweeper", lifetime, |now| {
                 let kept = self.settings.idempotency_retention_s.delta();
                 idempotency::sweep(&self.pool, now - kept)
             }),
-            self.now_and_then("audit sweeper", lifetime, |now| {
+            self.sweep("audit sweeper", lifetime, |now| {
                 audit::sweep(&self.pool, now - self.settings.audit_retention_s.delta())
             }),
-            self.now_and_then("lines about nobody", lifetime, |now| {
+            self.sweep("lines about nobody", lifetime, |now| {
                 audit::forget_nobody(&self.pool, now - NOBODY)
             }),
         );
     }
 
-    /// Does some work now, and again every few minutes, until the process ends:
-    /// in batches, each of which says whether there may be another.
-    async fn now_and_then<F, Fut, E>(&self, name: &str, lifetime: &Lifetime, batch: F)
+    /// Does some work now, and again every few minutes, until the process ends.
+    async fn sweep<F, Fut, E>(&self, name: &str, lifetime: &Lifetime, batch: F)
     where
         F: Fn(DateTime<Utc>) -> Fut + Sync,
         Fut: Future<Output = Result<bool, E>> + Send,
-        E: Into<anyhow::Error>,
+        E: From<sqlx::Error> + Into<anyhow::Error>,
     {
-        keep_going(name, lifetime, || async {
-            let mut tick = tokio::time::interval(SWEEP);
-            loop {
-                tokio::select! {
-                    () = lifetime.stopping() => return Ok(()),
-                    _ = tick.tick() => {}
-                }
-                let now = self.clock.now();
-                let batch = || async { batch(now).await.map_err(Into::into) };
-                while !lifetime.is_stopping()
-                    && postgres::bounded(postgres::BATCH_LIMIT, batch()).await?
-                {}
-            }
+        now_and_then(name, SWEEP, lifetime, || async {
+            let now = self.clock.now();
+            postgres::in_batches(lifetime, || batch(now)).await
         })
         .await;
     }

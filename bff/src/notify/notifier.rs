@@ -7,7 +7,7 @@ use platform::{
     inbox,
     nats::{Nats, Stream},
     postgres,
-    retry::keep_going,
+    retry::now_and_then,
     shutdown::Lifetime,
 };
 use sqlx::PgPool;
@@ -54,8 +54,7 @@ impl Notifier {
         };
         tokio::join!(
             consumer.run(lifetime, |delivery| self.handle(delivery)),
-            keep_going("unsent messages", lifetime, || self
-                .look_for_unsent(lifetime)),
+            now_and_then("unsent messages", LOOK, lifetime, || self.look_for_unsent()),
         );
     }
 
@@ -122,19 +121,13 @@ impl Notifier {
 
     /// JetStream drops what is too old without a word, and what never left the
     /// outbox was never seen here.
-    async fn look_for_unsent(&self, lifetime: &Lifetime) -> anyhow::Result<()> {
-        let mut tick = tokio::time::interval(LOOK);
-        loop {
-            tokio::select! {
-                () = lifetime.stopping() => return Ok(()),
-                _ = tick.tick() => {}
-            }
-            let now = self.clock.now();
-            let unhandled = store::unhandled(&self.pool, NAME, now, now - LOOK_BACK);
-            for (id, job) in postgres::bounded(postgres::BATCH_LIMIT, unhandled).await? {
-                postgres::bounded(postgres::BATCH_LIMIT, self.tell_unsent(id, &job)).await?;
-            }
+    async fn look_for_unsent(&self) -> anyhow::Result<()> {
+        let now = self.clock.now();
+        let unhandled = store::unhandled(&self.pool, NAME, now, now - LOOK_BACK);
+        for (id, job) in postgres::bounded(postgres::BATCH_LIMIT, unhandled).await? {
+            postgres::bounded(postgres::BATCH_LIMIT, self.tell_unsent(id, &job)).await?;
         }
+        Ok(())
     }
 
     /// Once, but for a crash in between.

@@ -9,7 +9,7 @@ use platform::{
     inbox,
     nats::{Nats, Stream},
     postgres,
-    retry::keep_going,
+    retry::now_and_then,
     shutdown::Lifetime,
 };
 use proto::events::{Event as _, UserDeletionRequested, UserErased};
@@ -46,18 +46,9 @@ pub fn spawn(
     });
     let (swept, clock, life) = (pool.clone(), clock.clone(), lifetime.clone());
     lifetime.spawn(async move {
-        keep_going("inbox sweeper", &life, || async {
-            let mut tick = tokio::time::interval(SWEEP);
-            loop {
-                tokio::select! {
-                    () = life.stopping() => return Ok(()),
-                    _ = tick.tick() => {}
-                }
-                let before = clock.now() - remembered;
-                let sweep =
-                    || postgres::bounded(postgres::BATCH_LIMIT, inbox::sweep(&swept, before));
-                while !life.is_stopping() && sweep().await? {}
-            }
+        now_and_then("inbox sweeper", SWEEP, &life, || async {
+            let before = clock.now() - remembered;
+            postgres::in_batches(&life, || inbox::sweep(&swept, before)).await
         })
         .await;
     });

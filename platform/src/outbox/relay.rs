@@ -9,14 +9,20 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::store::{self, Pending};
-use crate::{clock::SharedClock, nats::Nats, postgres, retry::keep_going, shutdown::Lifetime};
+use crate::{
+    clock::SharedClock,
+    nats::Nats,
+    postgres::{self, BATCH_LIMIT, bounded, in_batches},
+    retry::{keep_going, now_and_then},
+    shutdown::Lifetime,
+};
 
 /// Rows claimed at once, and so the most messages in flight.
 const BATCH: i64 = 256;
 
 /// How long one batch may take to be acknowledged. Its rows are locked for as
 /// long, by a transaction that PostgreSQL ends when it idles for ten seconds.
-const BATCH_LIMIT: Duration = Duration::from_secs(5);
+const PUBLISH_LIMIT: Duration = Duration::from_secs(5);
 
 /// How often the table is looked at while nothing is due: a short look into a
 /// short index. A notification at each commit would cost those commits more.
@@ -63,7 +69,11 @@ impl Relay {
     pub async fn run(&self, lifetime: &Lifetime) {
         tokio::join!(
             keep_going("outbox relay", lifetime, || self.publish_while_up(lifetime)),
-            keep_going("outbox upkeep", lifetime, || self.look_after(lifetime)),
+            now_and_then("outbox measure", MEASURE, lifetime, || self.measure()),
+            now_and_then("outbox sweeper", SWEEP, lifetime, || async {
+                let before = self.clock.now() - self.retention;
+                in_batches(lifetime, || store::sweep(&self.pool, before)).await
+            }),
         );
     }
 
@@ -71,7 +81,7 @@ impl Relay {
         self.nats.require()?;
         self.nats.ensure_streams().await?;
         while !lifetime.is_stopping() {
-            if postgres::bounded(postgres::BATCH_LIMIT, self.publish_batch()).await? {
+            if bounded(BATCH_LIMIT, self.publish_batch()).await? {
                 continue;
             }
             tokio::select! {
@@ -112,7 +122,7 @@ impl Relay {
     /// Publishes rows side by side, those of one aggregate one after another.
     /// Returns those that were acknowledged, and those that weren't.
     async fn publish(&self, rows: Vec<Pending>) -> (Vec<Uuid>, Vec<(Uuid, anyhow::Error)>) {
-        let deadline = Instant::now() + BATCH_LIMIT;
+        let deadline = Instant::now() + PUBLISH_LIMIT;
         let (mut published, mut failed) = (Vec::with_capacity(rows.len()), Vec::new());
         let mut lanes = stream::iter(by_aggregate(rows))
             .map(|lane| self.publish_lane(lane, deadline))
@@ -167,24 +177,8 @@ impl Relay {
         Ok(())
     }
 
-    async fn look_after(&self, lifetime: &Lifetime) -> anyhow::Result<()> {
-        let mut measure = tokio::time::interval(MEASURE);
-        let mut sweep = tokio::time::interval(SWEEP);
-        loop {
-            tokio::select! {
-                () = lifetime.stopping() => return Ok(()),
-                _ = measure.tick() => postgres::bounded(postgres::BATCH_LIMIT, self.measure()).await?,
-                _ = sweep.tick() => {
-                    let before = self.clock.now() - self.retention;
-                    let sweep = || postgres::bounded(postgres::BATCH_LIMIT, store::sweep(&self.pool, before));
-                    while !lifetime.is_stopping() && sweep().await? {}
-                }
-            }
-        }
-    }
-
     async fn measure(&self) -> Result<(), sqlx::Error> {
-        let backlog = store::backlog(&self.pool).await?;
+        let backlog = bounded(BATCH_LIMIT, store::backlog(&self.pool)).await?;
         let age = backlog
             .oldest
             .map_or(TimeDelta::zero(), |oldest| self.clock.now() - oldest);
