@@ -21,12 +21,12 @@ async fn main() -> ExitCode {
         Ok(telemetry) => telemetry,
         Err(error) => return fail(2, &*error),
     };
-    let code = match cli.run(&settings).await {
+    let outcome = cli.run(&settings).await;
+    telemetry.shutdown().await;
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(cli::exit_code(&error), &error),
-    };
-    telemetry.shutdown().await;
-    code
+    }
 }
 
 #[expect(

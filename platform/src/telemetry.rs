@@ -1,6 +1,14 @@
 //! Logs, metrics and traces, set up once in `main`.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    io::{self, BufWriter},
+    num::NonZeroUsize,
+    panic::{self, PanicHookInfo},
+    sync::OnceLock,
+    thread,
+    time::Duration,
+};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::{KeyValue, global, trace::TracerProvider as _};
@@ -11,9 +19,17 @@ use opentelemetry_sdk::{
     trace::{Sampler, SdkTracerProvider},
 };
 use serde::{Deserialize, Serialize};
+use tokio::{sync::oneshot, time::timeout};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
+
+/// For what is buffered to get out at the end.
+const LAST_WORDS: Duration = Duration::from_secs(6);
+
+/// Lines that were dropped.
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +49,8 @@ pub struct TelemetrySettings {
     pub log_format: LogFormat,
     /// What is logged, in `tracing`'s filter syntax: `info,bff=debug`.
     pub log_filter: String,
+    /// Lines that wait for whoever reads the log; further ones are dropped, and counted.
+    pub log_waiting: NonZeroUsize,
     /// An OTLP gRPC endpoint such as `http://collector:4317`; empty: no traces are sent.
     pub otlp_endpoint: String,
     /// The share of traces begun here that are recorded, 0 to 1. A caller's decision wins.
@@ -44,6 +62,7 @@ impl Default for TelemetrySettings {
         Self {
             log_format: LogFormat::Json,
             log_filter: "info".into(),
+            log_waiting: const { NonZeroUsize::new(10_000).expect("some") },
             otlp_endpoint: String::new(),
             trace_ratio: 0.1,
         }
@@ -52,38 +71,48 @@ impl Default for TelemetrySettings {
 
 /// Flushes what is buffered when the process ends; keep it until then.
 #[derive(Debug)]
-#[must_use = "traces are flushed through it"]
+#[must_use = "what is buffered is flushed through it"]
 pub struct Telemetry {
     tracer: Option<SdkTracerProvider>,
+    log: WorkerGuard,
 }
 
 impl Telemetry {
-    /// Sends what is buffered. Blocks no runtime thread.
+    /// Sends what is buffered, as far as somebody takes it within a few seconds.
     pub async fn shutdown(self) {
-        if let Some(tracer) = self.tracer {
-            // The exporter's own shutdown blocks until its last batch is out.
-            let _ = tokio::task::spawn_blocking(move || tracer.shutdown()).await;
-        }
+        let (done, ended) = oneshot::channel();
+        // Both wait, and the runtime would wait for a thread of its own without end.
+        thread::spawn(move || {
+            let _ = self.tracer.map(|tracer| tracer.shutdown());
+            drop(self.log);
+            let _ = done.send(());
+        });
+        let _ = timeout(LAST_WORDS, ended).await;
     }
 }
 
-/// Installs the subscriber for logs and, when an endpoint is set, traces.
+/// Installs the subscriber for logs and, when an endpoint is set, traces. Lines go to
+/// standard error from a thread of their own: when nobody reads there, lines are lost
+/// and nothing else waits. A panic is a line, too.
 ///
 /// # Errors
 /// When the filter or the endpoint can't be used, or a subscriber is installed already.
 pub fn init(service: &'static str, settings: &TelemetrySettings) -> anyhow::Result<Telemetry> {
     global::set_text_map_propagator(TraceContextPropagator::new());
     let filter = EnvFilter::try_new(&settings.log_filter)?;
+    let (lines, log) = NonBlockingBuilder::default()
+        .buffered_lines_limit(settings.log_waiting.get())
+        .thread_name("log")
+        .finish(BufWriter::new(io::stderr()));
+    let dropped = lines.error_counter();
     let logs = match settings.log_format {
         LogFormat::Json => tracing_subscriber::fmt::layer()
             .json()
             .flatten_event(true)
             .with_span_list(false)
-            .with_writer(std::io::stderr)
+            .with_writer(lines)
             .boxed(),
-        LogFormat::Text => tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stderr)
-            .boxed(),
+        LogFormat::Text => tracing_subscriber::fmt::layer().with_writer(lines).boxed(),
     };
     let tracer = if settings.otlp_endpoint.is_empty() {
         None
@@ -114,7 +143,21 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> anyhow::Resu
         .with(traces)
         .with(logs.with_filter(filter))
         .try_init()?;
-    Ok(Telemetry { tracer })
+    let _ = DROPPED.set(dropped);
+    panic::set_hook(Box::new(log_panic));
+    Ok(Telemetry { tracer, log })
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    // There is one when `RUST_BACKTRACE` asks for it.
+    let backtrace = Backtrace::capture();
+    let captured = backtrace.status() == BacktraceStatus::Captured;
+    tracing::error!(
+        panic = panic.payload_as_str().unwrap_or("without words"),
+        location = panic.location().map(display),
+        backtrace = captured.then(|| display(&backtrace)),
+        "panicked"
+    );
 }
 
 /// From 100 µs to 10 s: what a request, a part or an upstream call may take.
@@ -144,13 +187,19 @@ pub fn metrics_handle() -> PrometheusHandle {
 }
 
 /// Keeps the recorder's memory flat: histograms are drained every five seconds,
-/// scraped or not. Runs until `lifetime` ends.
+/// scraped or not. Shows how many lines of the log were dropped. Runs until `lifetime`
+/// ends.
 pub async fn upkeep(handle: PrometheusHandle, lifetime: crate::shutdown::Lifetime) {
+    let dropped = metrics::counter!("log_lines_dropped_total");
     let mut tick = tokio::time::interval(Duration::from_secs(5));
     loop {
         tokio::select! {
-            _ = tick.tick() => handle.run_upkeep(),
+            _ = tick.tick() => {}
             () = lifetime.stopping() => return,
+        }
+        handle.run_upkeep();
+        if let Some(lines) = DROPPED.get() {
+            dropped.absolute(lines.dropped_lines() as u64);
         }
     }
 }

@@ -21,6 +21,7 @@ mod helpers;
 mod keys;
 mod life;
 mod limits;
+mod logs;
 mod messaging;
 mod model;
 mod money;

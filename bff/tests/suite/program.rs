@@ -9,15 +9,15 @@ use http::Method;
 use platform::testing::terminate;
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::Child,
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    process::{Child, ChildStderr},
     time::timeout,
 };
 
 use crate::helpers::{Answer, TestApp};
 
 /// Generous beside what beginning and ending take.
-const LIMIT: Duration = Duration::from_secs(20);
+pub const LIMIT: Duration = Duration::from_secs(20);
 
 impl TestApp {
     /// `bff` with these arguments, unstarted, on this edge's stores.
@@ -55,6 +55,9 @@ impl TestApp {
     }
 }
 
+/// The lines that a program writes.
+pub type Log = Lines<BufReader<ChildStderr>>;
+
 /// A running `bff serve`.
 pub struct Program {
     pub url: String,
@@ -70,8 +73,15 @@ impl Program {
         Self::run(app, app.command(&["serve"])).await
     }
 
-    /// Starts one that was prepared by [`TestApp::command`].
+    /// Starts one that was prepared by [`TestApp::command`]. Whatever it says is read.
     pub async fn run(app: &TestApp, command: Command) -> Self {
+        let (program, mut log) = Self::unread(app, command).await;
+        tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+        program
+    }
+
+    /// The same, with its log, of which nothing is read from here on.
+    pub async fn unread(app: &TestApp, command: Command) -> (Self, Log) {
         let mut child = tokio::process::Command::from(command)
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -92,14 +102,13 @@ impl Program {
             (operations, listening("public listener").await)
         };
         let (operations, url) = timeout(LIMIT, listening).await.unwrap();
-        // Whatever it says from here on is read, so that it never waits.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self {
+        let program = Self {
             url,
             operations,
             client: app.client.clone(),
             child,
-        }
+        };
+        (program, lines)
     }
 
     /// Ends it as a power failure would.

@@ -1,0 +1,77 @@
+//! The log, and whoever reads it or doesn't.
+
+use futures::future::join_all;
+use http::{Method, StatusCode};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::{
+    helpers::{Answer, TestApp, eventually},
+    program::{LIMIT, Log, Program},
+};
+
+/// A program that has said more than anybody takes from it.
+async fn unread(app: &TestApp) -> (Program, Log) {
+    let mut command = app.command(&["serve"]);
+    command
+        .env("BFF_TELEMETRY__LOG_WAITING", "100")
+        .env("BFF_LIMITS__PUBLIC__PER_MINUTE", "1000000")
+        .env("BFF_LIMITS__PUBLIC__BURST", "100000");
+    let (program, log) = Program::unread(app, command).await;
+    eventually("lines are dropped", async || {
+        join_all((0..100).map(|_| ask(&program, "flood"))).await;
+        dropped(&program).await > 0
+    })
+    .await;
+    (program, log)
+}
+
+async fn ask(program: &Program, id: &str) {
+    let request = program
+        .request(Method::GET, "/problems")
+        .header("x-request-id", id);
+    let answer = timeout(LIMIT, Answer::of(request)).await;
+    answer.expect("an answer").expect(StatusCode::OK);
+}
+
+/// As the metrics have it.
+async fn dropped(program: &Program) -> u64 {
+    let metrics = program.operations("/metrics").await.bytes;
+    let metrics = String::from_utf8(metrics).unwrap();
+    let mut counts = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("log_lines_dropped_total "));
+    counts.next().expect("the counter").parse().unwrap()
+}
+
+#[tokio::test]
+async fn nobody_waits_for_who_reads_the_log_and_its_lines_stay_whole() {
+    let app = TestApp::start().await;
+    let (program, mut log) = unread(&app).await;
+    let asked_for = async {
+        loop {
+            ask(&program, "read-again").await;
+        }
+    };
+    let read = async {
+        loop {
+            let line = log.next_line().await.unwrap().expect("it runs");
+            let line: Value = serde_json::from_str(&line).expect("a whole line");
+            if line["span"]["request_id"] == "read-again" {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = asked_for => {}
+        said = timeout(LIMIT, read) => said.expect("a line for a request"),
+    }
+}
+
+#[tokio::test]
+async fn a_program_whose_log_nobody_reads_ends_when_it_is_asked_to() {
+    let app = TestApp::start().await;
+    let (mut program, _log) = unread(&app).await;
+    program.terminate();
+    assert_eq!(program.ended().await.code(), Some(0));
+}
