@@ -96,7 +96,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => None,
     };
     let overload = match named("overload") {
-        true => Some(overload::measure(&stand, time).await?),
+        true => Some(overload::measure(&stand, rounds, time).await?),
         false => None,
     };
     let sign_ins = match named("sign-ins") {
