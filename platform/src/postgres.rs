@@ -146,8 +146,7 @@ pub async fn begin_with(
     let limit = pool.options().get_acquire_timeout();
     let begin = async |connection| {
         let begin = PgTransaction::begin(connection, Some(statement.clone()));
-        let begun = timeout(limit, begin).await;
-        begun.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+        timeout(limit, begin).await
     };
     // After the server was restarted every idle connection is dead, and shows it
     // here, before any work. One caller may meet them all.
@@ -156,13 +155,33 @@ pub async fn begin_with(
             break;
         };
         match begin(idle).await {
-            Err(error) if is_dead_connection(&error) => {
+            Ok(Err(error)) if is_dead_connection(&error) => {
                 tracing::debug!(%error, "a connection was dead");
             }
-            outcome => return outcome,
+            Ok(outcome) => return outcome,
+            // What forgot this connection on the way forgot the others with it.
+            Err(_) => {
+                close_idle(pool);
+                return Err(silent());
+            }
         }
     }
-    begin(pool.acquire().await?).await
+    let begun = begin(pool.acquire().await?).await;
+    begun.unwrap_or_else(|_| Err(silent()))
+}
+
+fn close_idle(pool: &PgPool) {
+    for _ in 0..pool.options().get_max_connections() {
+        let Some(mut idle) = pool.try_acquire() else {
+            break;
+        };
+        idle.close_on_drop();
+    }
+}
+
+/// What the server's silence is told as.
+fn silent() -> sqlx::Error {
+    io::Error::from(io::ErrorKind::TimedOut).into()
 }
 
 /// Does some work, and gives it up after `limit`: what takes so much longer than the
@@ -175,7 +194,7 @@ pub async fn bounded<T, E: From<sqlx::Error>>(
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
     let done = timeout(limit, work).await;
-    done.unwrap_or_else(|_| Err(sqlx::Error::from(io::Error::from(io::ErrorKind::TimedOut)).into()))
+    done.unwrap_or_else(|_| Err(silent().into()))
 }
 
 /// Does some work in batches, each of which says whether there may be another, and

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use platform::{
     config::Millis,
     postgres::{self, PostgresSettings},
@@ -99,4 +100,25 @@ async fn work_whose_connection_is_forgotten_on_the_way_is_given_up_and_the_next_
     })
     .await;
     assert_ne!(after, before);
+}
+
+#[tokio::test]
+async fn connections_that_are_forgotten_on_the_way_are_given_up_together() {
+    const CONNECTIONS: u32 = 8;
+    let mut url = postgres_url();
+    let proxy = Proxy::stand_before(&mut url);
+    let settings = PostgresSettings {
+        max_connections: CONNECTIONS,
+        ..PostgresSettings::at(url)
+    };
+    let pool = settings.pool("test").unwrap();
+    let begun = (0..CONNECTIONS).map(|_| postgres::begin(&pool));
+    drop(try_join_all(begun).await.unwrap());
+    let all = CONNECTIONS as usize;
+    eventually("they were given back", async || pool.num_idle() == all).await;
+    proxy.abandon();
+    let silence = postgres::begin(&pool).await.unwrap_err();
+    assert!(postgres::is_down(&silence), "{silence:?}");
+    eventually("they are closed", async || pool.size() == 0).await;
+    postgres::begin(&pool).await.unwrap();
 }

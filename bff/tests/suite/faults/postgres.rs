@@ -215,8 +215,6 @@ async fn a_narrow_way_to_postgres_is_slow_and_whole() {
 async fn a_worker_whose_connections_are_forgotten_on_the_way_makes_them_anew() {
     let edge = Edge::with(|settings| {
         settings.postgres.acquire_timeout_ms = platform::config::Millis(500);
-        // They are found out one after another.
-        settings.postgres.max_connections = 2;
     })
     .await;
     let (app, worker) = (edge.app(), edge.app().worker().await);
