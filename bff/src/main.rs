@@ -3,23 +3,17 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use platform::program;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match bff::cli::Cli::parse().run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            #[expect(
-                clippy::print_stderr,
-                reason = "the last word of a program that can't go on"
-            )]
-            {
-                eprintln!("bff: {error:#}");
-            }
-            ExitCode::FAILURE
+fn main() -> ExitCode {
+    let cli = bff::cli::Cli::parse();
+    program::run(async {
+        match cli.run().await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => program::fail("bff", 1, format!("{error:#}")),
         }
-    }
+    })
 }

@@ -15,6 +15,7 @@ Variables, all optional (secrets and URLs also as NAME_FILE, which names a file 
   MIGRATOR_ORDERS__APP_PASSWORD     set as the password of the role orders_app; empty leaves it as it is
   MIGRATOR_TELEMETRY__LOG_FORMAT    text or json [default: text]
   MIGRATOR_TELEMETRY__LOG_FILTER    what is logged to stderr [default: info,sqlx=warn]
+  MIGRATOR_TELEMETRY__LOG_WAITING   lines that wait for whoever reads stderr [default: 10000]
   MIGRATOR_TELEMETRY__OTLP_ENDPOINT where traces go; empty sends none
   MIGRATOR_TELEMETRY__TRACE_RATIO   the share of traces that is recorded [default: 0.1]
   MIGRATOR_CONFIG                   a TOML file with the same settings; variables win

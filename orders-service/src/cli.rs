@@ -59,14 +59,18 @@ impl Cli {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let telemetry = telemetry::init("orders-service", &settings.telemetry)?;
+    let served = serve_until_told(settings).await;
+    telemetry.shutdown().await;
+    served
+}
+
+async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
     let lifetime = Lifetime::until_signalled()?;
     let address = settings.grpc.listen;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("ORDERS_GRPC__LISTEN: can't bind {address}"))?;
-    let served = crate::serve(settings, Arc::new(SystemClock), lifetime, listener).await;
-    telemetry.shutdown().await;
-    served
+    crate::serve(settings, Arc::new(SystemClock), lifetime, listener).await
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

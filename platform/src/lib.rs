@@ -12,6 +12,7 @@ pub mod ops;
 pub mod outbox;
 pub mod paseto;
 pub mod postgres;
+pub mod program;
 pub mod redis;
 pub mod retry;
 pub mod shutdown;

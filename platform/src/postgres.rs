@@ -126,7 +126,8 @@ impl Default for PostgresSettings {
 }
 
 /// Begins a transaction that is rolled back unless it is committed. Only for a pool
-/// of [`PostgresSettings::pool`]: it may be given up while it begins.
+/// of [`PostgresSettings::pool`]: it may be given up while it begins. When the server is
+/// silent for as long as a connection may be waited for, all idle ones are closed.
 ///
 /// # Errors
 /// When there is no connection in time, or the server refuses or is silent.

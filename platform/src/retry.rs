@@ -1,8 +1,14 @@
 //! Keeping something going while what it needs comes and goes.
 
-use std::time::{Duration, Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+
+use futures::FutureExt as _;
+use tokio::time::MissedTickBehavior;
 
 use crate::shutdown::Lifetime;
 
@@ -20,7 +26,7 @@ const WAITS: ExponentialBuilder = ExponentialBuilder::new()
 
 /// Runs `session` again and again until the process ends. A session ends when
 /// what it depends on goes away; it has to watch `lifetime` itself, so that it
-/// can finish what it is doing.
+/// can finish what it is doing. A panic is a failure like others.
 ///
 /// The first failure in a row is logged as a warning, the repeats at debug level.
 pub async fn keep_going<F, Fut>(name: &str, lifetime: &Lifetime, mut session: F)
@@ -32,7 +38,10 @@ where
     let mut failing = false;
     while !lifetime.is_stopping() {
         let began = Instant::now();
-        let outcome = session().await;
+        let outcome = AssertUnwindSafe(async { session().await })
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked")));
         if began.elapsed() >= SETTLED {
             waits = WAITS.build();
             failing = false;
@@ -55,7 +64,8 @@ where
     }
 }
 
-/// Does some work now, and again every so often, until the process ends.
+/// Does some work now, and again every so often, until the process ends; what failed, a
+/// little later. Work that was begun isn't cut short: it has to end by itself.
 pub async fn now_and_then<F, Fut, E>(name: &str, every: Duration, lifetime: &Lifetime, work: F)
 where
     F: Fn() -> Fut + Send + Sync,
@@ -64,8 +74,10 @@ where
 {
     keep_going(name, lifetime, || async {
         let mut tick = tokio::time::interval(every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                biased;
                 () = lifetime.stopping() => return Ok(()),
                 _ = tick.tick() => {}
             }

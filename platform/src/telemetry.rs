@@ -1,15 +1,17 @@
 //! Logs, metrics and traces, set up once in `main`.
 
+mod lines;
+
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
-    io::{self, BufWriter},
-    num::NonZeroUsize,
+    num::NonZeroU16,
     panic::{self, PanicHookInfo},
     sync::OnceLock,
     thread,
     time::Duration,
 };
 
+use lines::Lines;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::{KeyValue, global, trace::TracerProvider as _};
 use opentelemetry_otlp::WithExportConfig as _;
@@ -20,16 +22,13 @@ use opentelemetry_sdk::{
 };
 use serde::{Deserialize, Serialize};
 use tokio::{sync::oneshot, time::timeout};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing::Level;
 use tracing_subscriber::{
     EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
 /// For what is buffered to get out at the end.
-const LAST_WORDS: Duration = Duration::from_secs(6);
-
-/// Lines that were dropped.
-static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +49,7 @@ pub struct TelemetrySettings {
     /// What is logged, in `tracing`'s filter syntax: `info,bff=debug`.
     pub log_filter: String,
     /// Lines that wait for whoever reads the log; further ones are dropped, and counted.
-    pub log_waiting: NonZeroUsize,
+    pub log_waiting: NonZeroU16,
     /// An OTLP gRPC endpoint such as `http://collector:4317`; empty: no traces are sent.
     pub otlp_endpoint: String,
     /// The share of traces begun here that are recorded, 0 to 1. A caller's decision wins.
@@ -62,7 +61,7 @@ impl Default for TelemetrySettings {
         Self {
             log_format: LogFormat::Json,
             log_filter: "info".into(),
-            log_waiting: const { NonZeroUsize::new(10_000).expect("some") },
+            log_waiting: const { NonZeroU16::new(10_000).expect("some") },
             otlp_endpoint: String::new(),
             trace_ratio: 0.1,
         }
@@ -74,20 +73,21 @@ impl Default for TelemetrySettings {
 #[must_use = "what is buffered is flushed through it"]
 pub struct Telemetry {
     tracer: Option<SdkTracerProvider>,
-    log: WorkerGuard,
+    log: Lines,
 }
 
 impl Telemetry {
-    /// Sends what is buffered, as far as somebody takes it within a few seconds.
+    /// Sends what is buffered, as far as somebody takes it within two seconds.
     pub async fn shutdown(self) {
-        let (done, ended) = oneshot::channel();
-        // Both wait, and the runtime would wait for a thread of its own without end.
+        let (sent, traces) = oneshot::channel();
+        // The exporter's own shutdown blocks until its last batch is out. The runtime
+        // would wait for a thread of its own without end.
         thread::spawn(move || {
             let _ = self.tracer.map(|tracer| tracer.shutdown());
-            drop(self.log);
-            let _ = done.send(());
+            let _ = sent.send(());
         });
-        let _ = timeout(LAST_WORDS, ended).await;
+        let last_words = futures::future::join(traces, self.log.flush());
+        let _ = timeout(LAST_WORDS, last_words).await;
     }
 }
 
@@ -100,11 +100,8 @@ impl Telemetry {
 pub fn init(service: &'static str, settings: &TelemetrySettings) -> anyhow::Result<Telemetry> {
     global::set_text_map_propagator(TraceContextPropagator::new());
     let filter = EnvFilter::try_new(&settings.log_filter)?;
-    let (lines, log) = NonBlockingBuilder::default()
-        .buffered_lines_limit(settings.log_waiting.get())
-        .thread_name("log")
-        .finish(BufWriter::new(io::stderr()));
-    let dropped = lines.error_counter();
+    let lines = Lines::to_stderr(settings.log_waiting)?;
+    let log = lines.clone();
     let logs = match settings.log_format {
         LogFormat::Json => tracing_subscriber::fmt::layer()
             .json()
@@ -143,8 +140,14 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> anyhow::Resu
         .with(traces)
         .with(logs.with_filter(filter))
         .try_init()?;
-    let _ = DROPPED.set(dropped);
-    panic::set_hook(Box::new(log_panic));
+    let unlogged = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if tracing::enabled!(Level::ERROR) {
+            log_panic(panic);
+        } else {
+            unlogged(panic);
+        }
+    }));
     Ok(Telemetry { tracer, log })
 }
 
@@ -155,6 +158,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(
         panic = panic.payload_as_str().unwrap_or("without words"),
         location = panic.location().map(display),
+        thread = thread::current().name(),
         backtrace = captured.then(|| display(&backtrace)),
         "panicked"
     );
@@ -187,19 +191,14 @@ pub fn metrics_handle() -> PrometheusHandle {
 }
 
 /// Keeps the recorder's memory flat: histograms are drained every five seconds,
-/// scraped or not. Shows how many lines of the log were dropped. Runs until `lifetime`
-/// ends.
+/// scraped or not. Runs until `lifetime` ends.
 pub async fn upkeep(handle: PrometheusHandle, lifetime: crate::shutdown::Lifetime) {
-    let dropped = metrics::counter!("log_lines_dropped_total");
+    lines::count_dropped(0);
     let mut tick = tokio::time::interval(Duration::from_secs(5));
     loop {
         tokio::select! {
-            _ = tick.tick() => {}
+            _ = tick.tick() => handle.run_upkeep(),
             () = lifetime.stopping() => return,
-        }
-        handle.run_upkeep();
-        if let Some(lines) = DROPPED.get() {
-            dropped.absolute(lines.dropped_lines() as u64);
         }
     }
 }

@@ -22,7 +22,8 @@ use super::{
 
 /// As many requests can be in flight.
 const CONNECTIONS: usize = 2_000;
-const WARM_UP: Duration = Duration::from_millis(700);
+/// What the flood before left is to be over.
+const WARM_UP: Duration = Duration::from_secs(2);
 /// Of what can be done.
 const STEPS: [f64; 3] = [1.0, 2.0, 10.0];
 const MOST: f64 = 10.0;
@@ -122,7 +123,7 @@ impl Flood {
     }
 }
 
-/// The flood of a round that did neither best nor worst.
+/// The middle one by share, the upper of two.
 fn median(floods: &[Flood]) -> &Flood {
     let mut sorted: Vec<&Flood> = floods.iter().collect();
     sorted.sort_by(|a, b| a.share().total_cmp(&b.share()));
@@ -143,7 +144,8 @@ async fn peak(stand: &Stand, time: Duration) -> anyhow::Result<f64> {
     let visitors = lane(Kind::Home, stand, stand.people.users.len(), 0.0).await?;
     let edge = [&stand.uncached];
     let peak = generator::closed(visitors.visitors, &edge, 200, WARM_UP, time).await?;
-    Ok(peak.per_second)
+    // What is refused is answered, too.
+    Ok(peak.per_second - peak.failed as f64 / time.as_secs_f64())
 }
 
 pub(crate) async fn measure(
@@ -155,6 +157,7 @@ pub(crate) async fn measure(
     let mut beside = Vec::new();
     for round in 1..=rounds {
         for (step, floods) in &mut steps {
+            report::progress("overload, peak");
             let peak = peak(stand, time).await?;
             let what = format!("overload, {step} times {peak:.0}/s, round {round} of {rounds}");
             report::progress(&what);

@@ -37,6 +37,12 @@ const PATIENCE: Millis = Millis(30 * 60 * 1_000);
 
 pub(super) async fn serve(settings: Settings, clock: SharedClock) -> anyhow::Result<()> {
     let telemetry = start("bff", &settings)?;
+    let served = Box::pin(serve_until_told(settings, clock)).await;
+    telemetry.shutdown().await;
+    served
+}
+
+async fn serve_until_told(settings: Settings, clock: SharedClock) -> anyhow::Result<()> {
     let metrics = telemetry::metrics_handle();
     let lifetime = Lifetime::until_signalled()?;
     lifetime.spawn(telemetry::upkeep(metrics.clone(), lifetime.clone()));
@@ -56,12 +62,17 @@ pub(super) async fn serve(settings: Settings, clock: SharedClock) -> anyhow::Res
     edge::serve::serve(listener, state.router(), &http, &lifetime).await;
 
     lifetime.finish(BACKGROUND_LIMIT).await;
-    telemetry.shutdown().await;
     Ok(())
 }
 
 pub(super) async fn work(settings: Settings, clock: SharedClock) -> anyhow::Result<()> {
     let telemetry = start("bff-worker", &settings)?;
+    let worked = Box::pin(work_until_told(settings, clock)).await;
+    telemetry.shutdown().await;
+    worked
+}
+
+async fn work_until_told(settings: Settings, clock: SharedClock) -> anyhow::Result<()> {
     let metrics = telemetry::metrics_handle();
     let lifetime = Lifetime::until_signalled()?;
     lifetime.spawn(telemetry::upkeep(metrics.clone(), lifetime.clone()));
@@ -80,7 +91,6 @@ pub(super) async fn work(settings: Settings, clock: SharedClock) -> anyhow::Resu
     if !lifetime.finish(WORK_LIMIT).await {
         tracing::warn!("what is in flight doesn't end, and is left for the next worker");
     }
-    telemetry.shutdown().await;
     Ok(())
 }
 

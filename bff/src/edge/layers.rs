@@ -7,7 +7,13 @@ use http::{HeaderName, HeaderValue, Method, header};
 use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 
-use super::{credentials::Guard, error::ApiError, observe::Observe, request_id, shed::Shed};
+use super::{
+    credentials::Guard,
+    error::{ApiError, Code},
+    observe::Observe,
+    request_id,
+    shed::Shed,
+};
 use crate::app::AppState;
 
 /// Puts the layers around the routes.
@@ -32,14 +38,9 @@ pub fn around(router: Router, state: &AppState) -> Router {
     )
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the layer gives it by value")]
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let reason = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("a panic without words");
-    axum::response::IntoResponse::into_response(ApiError::internal(reason))
+/// The panic is in the log already.
+fn panicked(_panic: Box<dyn Any + Send>) -> Response {
+    axum::response::IntoResponse::into_response(ApiError::new(Code::Internal))
 }
 
 /// Pages of these origins, and no others, may call the API with the cookie.

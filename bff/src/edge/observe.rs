@@ -83,17 +83,18 @@ where
         let address = ClientAddress::of(peer.0, request.headers(), trusted);
         let route = request.extensions().get::<MatchedPath>().cloned();
         let template = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+        let method = method_label(request.method());
         let span = tracing::info_span!(
             "request",
             request_id = id.as_str(),
-            method = %request.method(),
+            method,
             route = template,
             trace_id = field::Empty,
         );
         super::trace::adopt_parent(&span, request.headers());
         let record = Record {
             started: Instant::now(),
-            method: method_label(request.method()),
+            method,
             route,
             span: span.clone(),
             done: false,

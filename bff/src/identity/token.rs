@@ -56,8 +56,9 @@ pub struct Tokens {
     keys: KeyRing,
     clock: SharedClock,
     lifetime: TimeDelta,
-    /// Hashed in a tenth of the time that the usual hasher takes for a key so long.
-    /// Nobody chooses the keys that are in it: each was signed here.
+    /// For a key so long the usual hasher takes as long as all else here. The keys that
+    /// are in it were signed here, and are compared whole: who knew this hasher's seed
+    /// could make others' tokens be verified anew, and no more.
     verified: Cache<Box<str>, Verified, foldhash::quality::RandomState>,
     for_services: Cache<Option<Caller>, Minted>,
 }

@@ -1,5 +1,7 @@
 //! The log, and whoever reads it or doesn't.
 
+use std::io::Write as _;
+
 use futures::future::join_all;
 use http::{Method, StatusCode};
 use serde_json::Value;
@@ -9,6 +11,9 @@ use crate::{
     helpers::{Answer, TestApp, eventually},
     program::{LIMIT, Log, Program},
 };
+
+/// What a pipe holds (pipe(7)).
+const PIPE: usize = 65_536;
 
 /// A program that has said more than anybody takes from it.
 async fn unread(app: &TestApp) -> (Program, Log) {
@@ -74,4 +79,23 @@ async fn a_program_whose_log_nobody_reads_ends_when_it_is_asked_to() {
     let (mut program, _log) = unread(&app).await;
     program.terminate();
     assert_eq!(program.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_program_that_fails_ends_although_nobody_reads_why() {
+    let app = TestApp::start().await;
+    let (_nobody_reads, mut log) = std::io::pipe().unwrap();
+    log.write_all(&[b' '; PIPE]).unwrap();
+    let mut command = app.command(&["serve"]);
+    // An address for documentation (RFC 5737), which no machine has.
+    command
+        .env("BFF_HTTP__LISTEN", "203.0.113.1:80")
+        .stdout(log.try_clone().unwrap())
+        .stderr(log);
+    let mut child = tokio::process::Command::from(command)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let ended = timeout(LIMIT, child.wait()).await.expect("it ends");
+    assert_eq!(ended.unwrap().code(), Some(1));
 }
