@@ -1,13 +1,18 @@
 //! More requests at once than the edge takes on.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
-use http::StatusCode;
+use futures::future::join_all;
+use http::{Method, StatusCode};
 use platform::config::Millis;
 use serde_json::json;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-use crate::helpers::{Answer, TestApp, eventually};
+use crate::{
+    helpers::{Answer, TestApp, eventually},
+    orders_stub::{Behaviour, OrdersStub},
+    program::Program,
+};
 
 /// An edge for so many requests at once, that waits for their bodies.
 async fn with_room_for(count: usize) -> TestApp {
@@ -85,4 +90,57 @@ async fn a_page_of_an_allowed_origin_can_read_the_refusal() {
     let origin = answer.header("access-control-allow-origin");
     assert_eq!(origin.as_deref(), Some("https://app.example"));
     assert_overloaded(answer);
+}
+
+/// Whoever asks for orders in a busy hour.
+async fn ask_for_orders(program: &Program, token: &str) -> StatusCode {
+    let request = program
+        .request(Method::GET, "/v1/orders")
+        .bearer_auth(token);
+    Answer::of(request).await.status
+}
+
+#[tokio::test]
+async fn fewer_are_let_in_while_requests_take_longer_and_more_again_afterwards() {
+    let orders = OrdersStub::start();
+    let app = TestApp::with(|settings| settings.orders.url = orders.url()).await;
+    let token = app.signed_in("ann@example.com").await.access;
+    let mut command = app.command(&["serve"]);
+    command
+        .env("BFF_LIMITS__READ__PER_MINUTE", "1000000")
+        .env("BFF_LIMITS__READ__BURST", "100000")
+        // What is slow is no failure here.
+        .env("BFF_ORDERS__BREAKER__MIN_CALLS", "1000000")
+        .env("BFF_ORDERS__BREAKER__CONSECUTIVE_FAILURES", "1000000");
+    let program = Program::run(&app, command).await;
+    let limit = async || {
+        let metrics = program.operations("/metrics").await.bytes;
+        let metrics = String::from_utf8(metrics).unwrap();
+        let mut gauges = metrics
+            .lines()
+            .filter_map(|line| line.strip_prefix("http_requests_limit "));
+        gauges.next().expect("the gauge").parse::<f64>().unwrap()
+    };
+    // What quiet times are like.
+    for _ in 0..100 {
+        assert_eq!(ask_for_orders(&program, &token).await, StatusCode::OK);
+    }
+    let usual = limit().await;
+
+    orders.will(Behaviour::AnswerAfter(Duration::from_millis(200)));
+    eventually("fewer are let in", async || {
+        let busy = (0..200).map(|_| ask_for_orders(&program, &token));
+        join_all(busy).await;
+        limit().await < usual / 2.0
+    })
+    .await;
+
+    orders.will(Behaviour::Answer);
+    eventually("as many as before are let in", async || {
+        for _ in 0..20 {
+            ask_for_orders(&program, &token).await;
+        }
+        limit().await >= usual
+    })
+    .await;
 }

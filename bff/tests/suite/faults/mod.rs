@@ -105,6 +105,16 @@ async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
     (outcome, began.elapsed())
 }
 
+/// How long the middle one of so many takes, one after another.
+async fn median_of(count: usize, mut work: impl AsyncFnMut()) -> Duration {
+    let mut took = Vec::new();
+    for _ in 0..count {
+        took.push(timed(work()).await.1);
+    }
+    took.sort_unstable();
+    took[count / 2]
+}
+
 /// The answer to something that can't be done now: it came in time, and says
 /// when to come again.
 fn assert_unavailable(answer: Answer) {

@@ -129,10 +129,9 @@ async fn a_call_carries_what_is_left_of_the_time_and_whose_it_is() {
         .unwrap();
     let call = &stage.orders.calls("list_orders")[0];
     let timeout = call.timeout();
-    assert!(
-        timeout <= Duration::from_millis(450),
-        "{timeout:?} with 50 ms kept back"
-    );
+    // 50 ms are kept back; some have passed.
+    let sensible = Duration::from_millis(250)..=Duration::from_millis(450);
+    assert!(sensible.contains(&timeout), "{timeout:?}");
     assert_eq!(call.header("x-request-id"), Some("req-7"));
     assert!(
         call.header("traceparent")
@@ -153,10 +152,9 @@ async fn a_call_carries_what_is_left_of_the_time_and_whose_it_is() {
     let stage = Stage::new().await;
     stage.home().await.unwrap();
     let timeout = stage.orders.calls("list_orders")[0].timeout();
-    assert!(
-        timeout <= Duration::from_millis(800),
-        "{timeout:?} is the part's cap"
-    );
+    // The part's cap, some of which has passed.
+    let sensible = Duration::from_millis(500)..=Duration::from_millis(800);
+    assert!(sensible.contains(&timeout), "{timeout:?}");
 }
 
 #[tokio::test]

@@ -70,6 +70,27 @@ async fn five_hundred_who_wait_for_something_that_ended_make_one_call() {
 }
 
 #[tokio::test]
+async fn the_first_of_five_hundred_may_leave_and_the_others_have_its_call() {
+    let stage = aged(700).await;
+    stage
+        .orders
+        .will(Behaviour::AnswerAfter(Duration::from_millis(300)));
+    let (screens, caller) = (stage.screens.clone(), stage.caller);
+    let first = tokio::spawn(async move { screens.show(&HOME, &caller, &Ask::default()).await });
+    eventually("its call", async || stage.orders.in_flight() > 0).await;
+    let crowd = crowd(&stage, &stage.screens, 499);
+    let leave = async {
+        // By then all of them have asked: they were spawned before.
+        tokio::task::yield_now().await;
+        first.abort();
+    };
+    for payload in tokio::join!(crowd, leave).0 {
+        assert_eq!(orders(&payload)["status"], "ok");
+    }
+    assert_eq!(stage.orders.count("list_orders"), 2);
+}
+
+#[tokio::test]
 async fn five_hundred_on_each_of_two_replicas_make_one_call_each() {
     let stage = aged(700).await;
     let (_cache, other) = stage.replica();
