@@ -10,7 +10,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use platform::config::ServerUrl;
@@ -31,11 +31,14 @@ pub enum Behaviour {
     AnswerAfter(Duration),
     Hang,
     Fail(Code),
+    /// Fails, and says when to come again (`google.rpc.RetryInfo`).
+    FailFor(Code, Duration),
 }
 
 /// A call that came in.
 #[derive(Debug, Clone)]
 pub struct Call {
+    pub at: Instant,
     pub method: &'static str,
     pub metadata: MetadataMap,
 }
@@ -182,8 +185,12 @@ impl State {
     async fn play<T>(&self, method: &'static str, request: &Request<T>) -> Result<(), Status> {
         self.in_flight.fetch_add(1, SeqCst);
         let _in_flight = InFlight(&self.in_flight);
-        let metadata = request.metadata().clone();
-        self.calls.lock().unwrap().push(Call { method, metadata });
+        let call = Call {
+            at: Instant::now(),
+            method,
+            metadata: request.metadata().clone(),
+        };
+        self.calls.lock().unwrap().push(call);
         let next = self.next.lock().unwrap().pop_front();
         let behaviour = next.unwrap_or(*self.behaviour.lock().unwrap());
         match behaviour {
@@ -193,10 +200,16 @@ impl State {
                 Ok(())
             }
             Behaviour::Hang => std::future::pending().await,
-            Behaviour::Fail(code) => {
-                let details = ErrorDetails::with_error_info("SCRIPTED", "orders.portico", []);
-                Err(Status::with_error_details(code, "as it was told", details))
-            }
+            Behaviour::Fail(code) => Err(failure(code, None)),
+            Behaviour::FailFor(code, delay) => Err(failure(code, Some(delay))),
         }
     }
+}
+
+fn failure(code: Code, retry_after: Option<Duration>) -> Status {
+    let mut details = ErrorDetails::with_error_info("SCRIPTED", "orders.portico", []);
+    if retry_after.is_some() {
+        details.set_retry_info(retry_after);
+    }
+    Status::with_error_details(code, "as it was told", details)
 }

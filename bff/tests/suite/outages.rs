@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
 use http::{Method, StatusCode};
-use platform::testing::Server;
+use platform::testing::{Fault, Proxy, Server};
+use serde_json::json;
 
 use crate::{
-    helpers::{Answer, TestApp, accounts_database_on, eventually},
+    helpers::{Answer, PASSWORD, TestApp, accounts_database_on, eventually},
+    life::house::House,
     orders_stub::OrdersStub,
+    program::Program,
 };
 
 async fn on_redis(redis: &Server) -> TestApp {
@@ -179,4 +182,62 @@ async fn operators_see_which_circuits_are_open() {
     })
     .await;
     assert_eq!(circuits().await["orders.list_orders"], "closed");
+}
+
+#[tokio::test]
+async fn everything_may_be_absent_at_the_start_and_heals() {
+    // Another replica, for which everything is there: its tokens are good here too.
+    let house = House::new().await;
+    let ann = house.person("ann").await;
+    let settings = &house.app.settings;
+    let mut command = house.app.command(&["serve"]);
+    let ways = [
+        ("POSTGRES", &settings.postgres.url),
+        ("REDIS", &settings.redis.url),
+        ("NATS", &settings.nats.url),
+        ("ORDERS", &settings.orders.url),
+    ]
+    .map(|(name, server)| {
+        let way = Proxy::before(server);
+        way.set(Fault::Refuse);
+        command.env(format!("BFF_{name}__URL"), way.url().expose().as_str());
+        way
+    });
+    let program = Program::run(&house.app, command).await;
+    let home = || {
+        let request = program.request(Method::GET, "/v1/screens/home");
+        Answer::of(request.bearer_auth(&ann.tokens.access))
+    };
+    let login = || {
+        let body = json!({ "identifier": ann.email, "password": PASSWORD });
+        Answer::of(program.request(Method::POST, "/v1/auth/login").json(&body))
+    };
+    // How each of them is. Whatever is down, the process may take traffic.
+    let dependencies = async || {
+        let readyz = program.operations("/readyz").await.expect(StatusCode::OK);
+        let readyz = readyz.json();
+        assert_eq!(readyz["status"], "ready");
+        let all = ["events", "nats", "orders", "postgres", "redis"];
+        all.map(|name| readyz["dependencies"][name]["status"].clone())
+    };
+
+    program.operations("/livez").await.expect(StatusCode::OK);
+    assert_eq!(dependencies().await, ["down"; 5]);
+    for answer in [home().await, login().await] {
+        let answer = answer.expect(StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.code(), "unavailable");
+        assert!(answer.header("retry-after").is_some());
+    }
+
+    ways.iter().for_each(Proxy::heal);
+    eventually("all are up", async || dependencies().await == ["up"; 5]).await;
+    eventually("home is whole", async || {
+        let home = home().await;
+        home.status == StatusCode::OK && home.json()["complete"] == true
+    })
+    .await;
+    eventually("sign-in heals", async || {
+        login().await.status == StatusCode::OK
+    })
+    .await;
 }

@@ -1,6 +1,7 @@
 //! Two replicas that keep what they have read: a change on one is seen on the
 //! other within a second, and within half a minute when nobody hears of it.
 
+use futures::future::join_all;
 use http::{Method, StatusCode};
 use platform::{
     config::Millis,
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     helpers::{Answer, BOUND, TestApp, eventually, within},
+    life::house::House,
     money::{Bank, Person, usd},
     orders_stub::OrdersStub,
     worker::TestWorker,
@@ -106,6 +108,51 @@ async fn a_change_on_one_replica_is_seen_on_the_other_within_a_second() {
             })
             .await;
         }
+    }
+}
+
+#[tokio::test]
+async fn a_change_to_an_order_is_seen_on_each_replica_within_a_second() {
+    let house = House::new().await;
+    let replicas = [&house.app, &house.app.replica().await];
+    house.app.hears_of_changes().await;
+    let ann = house.person("ann").await;
+    house.cancel(house.order(&ann).await).await;
+    let mut sql = house.orders_sql().await;
+    eventually("the orders service tells of changes", async || {
+        let waiting = "SELECT count(*) FROM outbox WHERE published_at IS NULL";
+        let waiting = sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut sql);
+        waiting.await.unwrap() == 0
+    })
+    .await;
+    // As many as are shown.
+    let mut orders = Vec::new();
+    for _ in 0..5 {
+        orders.push(house.order(&ann).await);
+    }
+    // How many of them are shown as cancelled, and where that is from.
+    let shown = async |replica: &TestApp| {
+        let path = "/v1/screens/home";
+        let home = replica.get(path, Some(&ann.tokens.access)).await;
+        let home = home.expect(StatusCode::OK).json();
+        let orders = home["data"]["orders"].as_array().into_iter().flatten();
+        let cancelled = orders.filter(|order| order["state"] == "cancelled");
+        (cancelled.count(), home["parts"]["orders"]["source"].clone())
+    };
+    for (before, order) in orders.into_iter().enumerate() {
+        for replica in replicas {
+            eventually("it is in memory", async || {
+                shown(replica).await == (before, json!("l1"))
+            })
+            .await;
+        }
+        house.cancel(order).await;
+        within(BOUND, "the cancelled order", async || {
+            let all = join_all(replicas.map(shown)).await;
+            all.into_iter()
+                .all(|(cancelled, _)| cancelled == before + 1)
+        })
+        .await;
     }
 }
 

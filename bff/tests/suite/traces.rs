@@ -114,6 +114,7 @@ async fn a_trace_has_a_span_for_the_request_each_part_and_each_call() {
         .iter()
         .find(|call| text(call, "method") == "list_orders")
         .unwrap();
-    assert!(heard.starts_with(&format!("00-{TRACE}-")), "{heard}");
+    let call = hex(&of_orders.span_id);
+    assert_eq!(heard, format!("00-{TRACE}-{call}-01"));
     assert_eq!(hex(&of_orders.trace_id), TRACE);
 }

@@ -11,7 +11,7 @@ use tonic::Code;
 
 use super::{MS, timed};
 use crate::{
-    helpers::{TestApp, eventually},
+    helpers::{Answer, TestApp, eventually},
     orders_stub::{Behaviour, OrdersStub},
 };
 
@@ -45,7 +45,11 @@ impl Shop {
     }
 
     async fn list(&self) -> StatusCode {
-        self.app.get("/v1/orders", Some(&self.token)).await.status
+        self.answer().await.status
+    }
+
+    async fn answer(&self) -> Answer {
+        self.app.get("/v1/orders", Some(&self.token)).await
     }
 
     /// The part of the home screen that lists orders.
@@ -123,6 +127,35 @@ async fn what_is_refused_for_good_is_asked_once() {
         shop.stub.will_once(Behaviour::Fail(code));
         assert_ne!(shop.list().await, StatusCode::OK, "{code:?}");
         assert_eq!(shop.calls(), before + 1, "{code:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_is_made_again_no_sooner_than_the_service_asked_for() {
+    let shop = Shop::open(forgiving).await;
+    let soon = MS(300);
+    for _ in 0..5 {
+        let before = shop.calls();
+        shop.stub
+            .will_once(Behaviour::FailFor(Code::Unavailable, soon));
+        assert_eq!(shop.list().await, StatusCode::OK);
+        let calls = shop.stub.calls("list_orders").split_off(before);
+        assert_eq!(calls.len(), 2);
+        let pause = calls[1].at - calls[0].at;
+        assert!(pause >= soon, "{pause:?}");
+    }
+}
+
+#[tokio::test]
+async fn when_the_service_asks_for_more_time_than_is_left_the_client_is_told() {
+    let shop = Shop::open(forgiving).await;
+    for code in [Code::Unavailable, Code::ResourceExhausted] {
+        let before = shop.calls();
+        shop.stub.will(Behaviour::FailFor(code, MS(7_000)));
+        let answer = shop.answer().await.expect(StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.header("retry-after").as_deref(), Some("7"));
+        assert_eq!(shop.part().await["retry_after_ms"], 7_000, "{code:?}");
+        assert_eq!(shop.calls(), before + 2, "once each: {code:?}");
     }
 }
 

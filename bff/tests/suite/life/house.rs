@@ -9,9 +9,11 @@ use migrator::Store;
 use platform::{
     clock::{Clock as _, SystemClock},
     config::Millis,
+    outbox::{self, NewEvent},
     postgres::PostgresSettings,
     testing::Database,
 };
+use proto::events::{Event as _, OrderCancelled};
 use serde_json::json;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::net::TcpListener;
@@ -218,21 +220,27 @@ impl House {
         id
     }
 
-    /// Cancels an order.
-    pub async fn cancel(&self, order: Uuid) {
+    /// Cancels an order, and has the orders service's relay tell of it.
+    pub async fn cancel(&self, order_id: Uuid) {
         let mut sql = self.orders_sql().await;
         let mut transaction = sql.begin().await.unwrap();
-        for statement in [
-            "INSERT INTO order_transitions (order_id, version, from_state, to_state, at)
-             VALUES ($1, 2, 'pending_payment', 'cancelled', now())",
-            "UPDATE orders SET state = 'cancelled', version = 2, expires_at = NULL WHERE id = $1",
-        ] {
-            sqlx::query(statement)
-                .bind(order)
-                .execute(&mut *transaction)
-                .await
-                .unwrap();
-        }
+        let step = "INSERT INTO order_transitions (order_id, version, from_state, to_state, at)
+                    VALUES ($1, 2, 'pending_payment', 'cancelled', now())";
+        sqlx::query(step)
+            .bind(order_id)
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
+        let cancel = "UPDATE orders SET state = 'cancelled', version = 2, expires_at = NULL
+                      WHERE id = $1 RETURNING user_id";
+        let user_id = sqlx::query_scalar(cancel)
+            .bind(order_id)
+            .fetch_one(&mut *transaction)
+            .await
+            .unwrap();
+        let told = OrderCancelled { order_id, user_id };
+        let event = NewEvent::new(OrderCancelled::SUBJECT, order_id, 2, &told, &self.app.clock);
+        outbox::append(&mut *transaction, &event).await.unwrap();
         transaction.commit().await.unwrap();
     }
 }

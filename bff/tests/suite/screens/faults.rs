@@ -252,7 +252,7 @@ async fn without_redis_from_the_start_screens_are_whole() {
 }
 
 #[tokio::test]
-async fn everything_may_be_absent_at_the_start_and_heals() {
+async fn orders_may_be_absent_at_the_start_and_are_found() {
     let mut orders = OrdersStub::start();
     orders.kill();
     let mut stage = Stage::with(|settings| {
