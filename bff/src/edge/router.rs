@@ -23,9 +23,10 @@ use crate::{
     app::AppState,
     handlers::{
         accounts, admin, auth, codes, events, export, identities, items, life, me, oauth, orders,
-        pages, passwords, screens, sessions, statement, transfers, well_known,
+        pages, passwords, screens::screen, sessions, statement, transfers, well_known,
     },
     limits::Class,
+    screens::home::{HOME, Home},
 };
 
 /// The routes of the public listener, without the layers around them.
@@ -109,7 +110,7 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(transfers::show))             // GET    /v1/transfers/{id}
         .routes(routes!(orders::list))                // GET    /v1/orders
         .routes(routes!(orders::show))                // GET    /v1/orders/{id}
-        .routes(routes!(screens::home))               // GET    /v1/screens/home
+        .routes(screen::<Home>(&HOME))                // GET    /v1/screens/home
         .routes(routes!(events::stream))              // GET    /v1/events
         .routes(routes!(admin::users))                // GET    /v1/admin/users
         .routes(routes!(admin::user))                 // GET    /v1/admin/users/{id}

@@ -73,6 +73,9 @@ pub static HOME: LazyLock<Screen<Caller>> = LazyLock::new(|| {
     ];
     Screen::new(
         "home",
+        "What a signed-in user sees first.\n\n\
+         A part that can't be had is null, and `parts` says why. Only what is complete,\n\
+         with nothing stale in it, carries a tag.",
         |caller| of_user("home", caller),
         |settings| settings.home_ms.duration(),
         parts,

@@ -66,6 +66,11 @@ pub fn json<V: Serialize>(
 /// A screen: its parts, in the order of the payload.
 #[derive(Debug)]
 pub struct Screen<S> {
+    /// Ends its path: `/v1/screens/{name}`.
+    pub name: &'static str,
+    /// What it is, for the OpenAPI document: a sentence, and what else there is to say
+    /// after an empty line.
+    pub about: &'static str,
     pub(super) key: fn(&S) -> Key,
     pub(super) budget: fn(&ScreenSettings) -> Duration,
     pub(super) parts: Vec<Part<S>>,
@@ -78,6 +83,7 @@ impl<S> Screen<S> {
     #[must_use]
     pub fn new(
         name: &'static str,
+        about: &'static str,
         key: fn(&S) -> Key,
         budget: fn(&ScreenSettings) -> Duration,
         parts: Vec<Part<S>>,
@@ -87,6 +93,8 @@ impl<S> Screen<S> {
             .map(|part| PartMetrics::new(name, part.name))
             .collect();
         Self {
+            name,
+            about,
             key,
             budget,
             parts,

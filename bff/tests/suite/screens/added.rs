@@ -1,19 +1,34 @@
 //! A screen that someone adds, with nothing but what is public. It stands in
 //! `docs/architecture.md` as it stands here.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
+use axum::body::Body;
 use bff::{
-    accounts::money,
+    accounts::money::{self, Account},
+    app::AppState,
     cache::{Key, Scope, Ttl},
+    edge::layers::around,
+    handlers::screens::screen,
     identity::Caller,
-    screens::{Ask, Keep, Need, Part, Screen, json},
+    screens::{Ask, Keep, Need, Part, PartReport, Screen, json},
+    upstream::view::Order,
 };
 use futures::FutureExt as _;
+use http::{Request, StatusCode};
 use tonic::Code;
+use tower::ServiceExt as _;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
 
 use super::stage::{Stage, read};
-use crate::orders_stub::{Behaviour, ORDER};
+use crate::{
+    helpers::TestApp,
+    orders_stub::{Behaviour, ORDER, OrdersStub},
+};
 
 const DOCUMENT: &str = include_str!("../../../../docs/architecture.md");
 const THIS: &str = include_str!("added.rs");
@@ -52,6 +67,7 @@ static WALLET: LazyLock<Screen<Caller>> = LazyLock::new(|| {
     };
     Screen::new(
         "wallet",
+        "What a user has, and what they bought last.",
         |caller| Key::new("wallet", Scope::User(caller.user_id)),
         |_| Duration::from_secs(1),
         vec![accounts, latest],
@@ -89,6 +105,68 @@ async fn a_screen_that_is_added_has_all_that_the_engine_gives() {
     let again = wallet(Some("latest")).await;
     assert_eq!(again["parts"]["latest"]["source"], "l1");
     assert_eq!(again["parts"]["accounts"]["status"], "omitted");
+}
+
+/// What it looks like, for the OpenAPI document.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is of use")]
+struct Wallet {
+    data: WalletData,
+    parts: WalletParts,
+    complete: bool,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is of use")]
+struct WalletData {
+    accounts: Option<Vec<Account>>,
+    latest: Option<Vec<Order>>,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is of use")]
+struct WalletParts {
+    accounts: PartReport,
+    latest: PartReport,
+}
+
+#[tokio::test]
+async fn its_route_is_one_line_and_brings_its_document_along() {
+    let orders = OrdersStub::start();
+    let app = TestApp::with(|settings| settings.orders.url = orders.url()).await;
+    let token = app.signed_in("ann@example.com").await.access;
+    let (clock, lifetime) = (Arc::new(app.clock.clone()), app.lifetime.clone());
+    let state = AppState::build(app.settings.clone(), clock, lifetime);
+    let state = state.await.unwrap();
+    let (routes, document) = OpenApiRouter::new()
+        .routes(screen::<Wallet>(&WALLET))
+        .split_for_parts();
+    let edge = around(routes.with_state(state.clone()), &state);
+    let ask = async |headers: &[(&str, &str)]| {
+        let mut request = Request::get("/v1/screens/wallet?parts=latest");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        edge.clone().oneshot(request).await.unwrap()
+    };
+    assert_eq!(ask(&[]).await.status(), StatusCode::UNAUTHORIZED);
+    let bearer = ("authorization", &*format!("Bearer {token}"));
+    let shown = ask(&[bearer]).await;
+    assert_eq!(shown.status(), StatusCode::OK);
+    let known = ("if-none-match", shown.headers()["etag"].to_str().unwrap());
+    let again = ask(&[bearer, known]).await;
+    assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    let late = ask(&[bearer, ("x-deadline-ms", "soon")]).await;
+    assert_eq!(late.status(), StatusCode::BAD_REQUEST);
+
+    let document = serde_json::to_value(document).unwrap();
+    let operation = &document["paths"]["/v1/screens/wallet"]["get"];
+    assert_eq!(operation["operationId"], "wallet");
+    let schemas = &document["components"]["schemas"];
+    for name in ["Wallet", "WalletData", "WalletParts", "PartReport", "Order"] {
+        assert!(schemas[name].is_object(), "{name}: {schemas}");
+    }
 }
 
 #[test]
