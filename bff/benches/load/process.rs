@@ -69,6 +69,13 @@ impl Process {
         Ok(())
     }
 
+    /// What it was told with this variable.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        let mut variables = self.command.get_envs();
+        let (_, value) = variables.find(|(other, _)| *other == name)?;
+        value?.to_str()
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

@@ -8,7 +8,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{report, stand::Stand, visitor::get};
+use super::{
+    process::Process,
+    report,
+    stand::Stand,
+    visitor::{Script, Visitor, get},
+};
 
 const STREAMS: usize = 5_000;
 /// How long they are open before memory is looked at: more than a heartbeat.
@@ -40,7 +45,19 @@ pub(crate) async fn measure(stand: &Stand) -> anyhow::Result<Streams> {
         streams.push(stream);
     }
     tokio::time::sleep(OPEN_FOR).await;
-    Ok(Streams {
-        memory: stand.streaming.memory()?.now,
-    })
+    let memory = stand.streaming.memory()?.now;
+    let standing = open(&stand.streaming).await?;
+    ensure!(standing == STREAMS, "{standing} of {STREAMS} are open");
+    Ok(Streams { memory })
+}
+
+/// Streams that are open, as the edge says itself.
+async fn open(edge: &Process) -> anyhow::Result<usize> {
+    let address = edge.variable("BFF_OPS__LISTEN").context("its operations")?;
+    let ask = Script::Same(get("/metrics", &[]));
+    let mut operations = Visitor::connect(address.parse()?, ask).await?;
+    let metrics = std::str::from_utf8(operations.ask().await?.body)?;
+    let gauge = |line: &str| line.strip_prefix("event_streams_open ")?.parse().ok();
+    let open = metrics.lines().find_map(gauge);
+    open.context("it doesn't say how many streams are open")
 }

@@ -53,11 +53,21 @@ pub(crate) async fn reached(
         let mut each = told.iter().zip(&most);
         let found = each.find_map(|((of, metrics), most)| Some((of, busy(metrics, *most)?)));
         let Some((of, busy)) = found else {
-            return Ok(());
+            return each_is_told(&told);
         };
         anyhow::ensure!(began.elapsed() < LIMIT, "not at rest: {of}: {busy}");
         sleep(Duration::from_millis(500)).await;
     }
+}
+
+/// A gauge that nobody tells of would be at rest whatever happens.
+fn each_is_told(told: &[Told]) -> anyhow::Result<()> {
+    for nought in NOUGHT.iter().chain([&WAITED, &TASKS]) {
+        let mut lines = told.iter().flat_map(|(_, metrics)| metrics.lines());
+        let is_told = lines.any(|line| line.starts_with(nought));
+        anyhow::ensure!(is_told, "no program tells of {nought}");
+    }
+    Ok(())
 }
 
 /// A gauge that isn't as it is at rest, as it stands in the metrics.

@@ -89,7 +89,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             money::check(&mut db, &books).await,
         ),
         (
-            "events were told to whom they concern",
+            "events were told to whom they concern, none left out",
             streams::check(&mut db, &edge, &told).await,
         ),
         ("memory is flat", report::flat(&memory)),

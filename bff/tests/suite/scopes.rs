@@ -1,7 +1,10 @@
-//! Whoever asks for whatever in whichever order: two replicas with caches
+//! Whoever asks for whatever in whichever order, or all at once: two replicas with caches
 //! answer what an edge without a cache does, and nobody sees anyone else's data.
 
+mod people;
+
 use chrono::TimeDelta;
+use futures::future::join_all;
 use http::{Method, StatusCode};
 use platform::config::Seconds;
 use proptest::{
@@ -10,24 +13,15 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use serde_json::Value;
-use uuid::Uuid;
 
+use self::people::{CUSTOMERS, PEOPLE, Someone, someone};
 use crate::{
     helpers::{Answer, TestApp},
     life::house::House,
 };
 
-/// Four customers, and one of each role that sees more.
-const PEOPLE: [&str; 6] = ["ann", "bob", "cat", "dan", "support", "admin"];
-const CUSTOMERS: usize = 4;
-
-/// Someone, and what only their own answers may hold.
-struct Someone {
-    proofs: [(&'static str, String); 2],
-    account: Uuid,
-    order: Uuid,
-    marks: Vec<String>,
-}
+/// After so many seconds, nothing that was kept may be shown any more.
+const LONGEST: i64 = 3_001;
 
 struct Stage {
     house: House,
@@ -38,10 +32,12 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Self {
-        let house = House::with(|settings| settings.tokens.lifetime_s = Seconds(24 * 3600)).await;
+        let house =
+            House::with(|settings| settings.tokens.lifetime_s = Seconds(7 * 24 * 3600)).await;
+        let admin = house.admin().await;
         let mut people = Vec::new();
         for name in PEOPLE {
-            people.push(someone(&house, name).await);
+            people.push(someone(&house, name, &admin).await);
         }
         let mut without = house.app.settings.clone();
         without.cache.enabled = false;
@@ -75,43 +71,54 @@ impl Stage {
         match route {
             Route::Fixed(path) => (*path).to_owned(),
             Route::Home(parts) => format!("/v1/screens/home?parts={}", parts.join(",")),
-            Route::Account(of, rest) => format!("/v1/accounts/{}{rest}", self.people[*of].account),
-            Route::Order(of) => format!("/v1/orders/{}", self.people[*of].order),
+            Route::Of(of, path) => {
+                let named = self.people[*of].named.iter();
+                named.fold((*path).to_owned(), |path, (name, id)| {
+                    path.replace(name, &id.to_string())
+                })
+            }
         }
     }
-}
 
-async fn someone(house: &House, name: &str) -> Someone {
-    let person = house.person(name).await;
-    if ["support", "admin"].contains(&name) {
-        sqlx::query("UPDATE users SET role = $2::user_role WHERE id = $1")
-            .bind(person.id)
-            .bind(name)
-            .execute(&mut house.app.superuser().await)
-            .await
-            .unwrap();
-    }
-    let tokens = house.app.login(&person.email).await.tokens();
-    let cookie = house.app.cookie(&person.email).await;
-    let (account, order) = (
-        house.account(&person, "10.00", "0").await,
-        house.order(&person).await,
-    );
-    Someone {
-        marks: vec![
-            person.id.to_string(),
-            person.email,
-            format!("{name}_name"),
-            account.to_string(),
-            order.to_string(),
-            tokens.session,
-        ],
-        proofs: [
-            ("authorization", format!("Bearer {}", tokens.access)),
-            ("cookie", cookie),
-        ],
-        account,
-        order,
+    /// Whether an answer is what it would be without a cache, and tells nothing of
+    /// anyone else.
+    async fn check(
+        &self,
+        who: Option<(usize, bool)>,
+        path: &str,
+        known: Option<&str>,
+        answer: &Answer,
+    ) -> Result<(), TestCaseError> {
+        let fresh = self.ask(&self.uncached, who, path, None).await;
+        if answer.status == StatusCode::NOT_MODIFIED {
+            let tag = fresh.header("etag");
+            prop_assert_eq!(known, tag.as_deref(), "{}: not what it is", path);
+            return Ok(());
+        }
+        prop_assert_eq!(answer.status, fresh.status, "{}", path);
+        // Which sessions were seen when is another thing at each request.
+        if path != "/v1/auth/sessions" {
+            prop_assert_eq!(content(answer), content(&fresh), "{}", path);
+        }
+        let own = who.map(|(who, _)| who);
+        let sees_all = own.is_some_and(|who| who >= CUSTOMERS) && path.starts_with("/v1/admin/");
+        if sees_all {
+            return Ok(());
+        }
+        let text = format!(
+            "{}{:?}",
+            String::from_utf8_lossy(&answer.bytes),
+            answer.headers
+        );
+        for (other, someone) in self.people.iter().enumerate() {
+            let mut marks = someone.marks.iter();
+            let seen = marks.find(|mark| text.contains(mark.as_str()));
+            prop_assert!(
+                own == Some(other) || seen.is_none(),
+                "{path}: {own:?} sees {seen:?}"
+            );
+        }
+        Ok(())
     }
 }
 
@@ -119,9 +126,8 @@ async fn someone(house: &House, name: &str) -> Someone {
 enum Route {
     Fixed(&'static str),
     Home(Vec<&'static str>),
-    /// Of whichever person, whoever asks.
-    Account(usize, &'static str),
-    Order(usize),
+    /// With what belongs to whichever person, whoever asks.
+    Of(usize, &'static str),
 }
 
 #[derive(Debug, Clone)]
@@ -133,6 +139,9 @@ enum Step {
         /// With a tag that someone was given.
         known: Option<Index>,
     },
+    /// Everyone and nobody at once, of both replicas, when all that was kept is too
+    /// old: their answers are fetched side by side.
+    Together(Route),
     Pass {
         seconds: i64,
     },
@@ -152,15 +161,21 @@ fn route() -> impl Strategy<Value = Route> {
         "/v1/items?query=drum",
         "/v1/auth/sessions",
         "/v1/admin/users",
+        "/v1/admin/audit",
+    ]);
+    let of = prop::sample::select(vec![
+        "/v1/accounts/{account}",
+        "/v1/accounts/{account}/entries",
+        "/v1/orders/{order}",
+        "/v1/transfers/{transfer}",
+        "/v1/items/{item}",
+        "/v1/admin/users/{user}",
     ]);
     let parts = vec!["profile", "accounts", "orders", "recommendations"];
-    let of = 0..PEOPLE.len();
     prop_oneof![
         4 => fixed.prop_map(Route::Fixed),
         3 => subsequence(parts, 1..=4).prop_map(Route::Home),
-        2 => (of.clone(), prop::sample::select(vec!["", "/entries"]))
-            .prop_map(|(of, rest)| Route::Account(of, rest)),
-        1 => of.prop_map(Route::Order),
+        3 => (0..PEOPLE.len(), of).prop_map(|(of, path)| Route::Of(of, path)),
     ]
 }
 
@@ -175,7 +190,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             known,
         });
     let pass = (1_i64..60).prop_map(|seconds| Step::Pass { seconds });
-    prop::collection::vec(prop_oneof![9 => ask, 1 => pass], 1..40)
+    let together = route().prop_map(Step::Together);
+    prop::collection::vec(prop_oneof![9 => ask, 1 => pass, 1 => together], 1..40)
 }
 
 /// What an answer says, without how it was come by.
@@ -203,6 +219,10 @@ async fn play(stage: &Stage, steps: Vec<Step>) -> Result<(), TestCaseError> {
                 stage.house.app.advance(TimeDelta::seconds(seconds));
                 continue;
             }
+            Step::Together(route) => {
+                together(stage, &stage.path(&route)).await?;
+                continue;
+            }
         };
         let edge = if second {
             &stage.second
@@ -214,37 +234,23 @@ async fn play(stage: &Stage, steps: Vec<Step>) -> Result<(), TestCaseError> {
             .filter(|_| !tags.is_empty())
             .map(|known| known.get(&tags).clone());
         let answer = stage.ask(edge, who, &path, known.as_deref()).await;
-        let fresh = stage.ask(&stage.uncached, who, &path, None).await;
-        if answer.status == StatusCode::NOT_MODIFIED {
-            prop_assert_eq!(known, fresh.header("etag"), "{}: not what it is", path);
-            continue;
-        }
-        prop_assert_eq!(answer.status, fresh.status, "{}", path);
-        // Which sessions were seen when is another thing at each request.
-        if path != "/v1/auth/sessions" {
-            prop_assert_eq!(content(&answer), content(&fresh), "{}", path);
-        }
+        stage.check(who, &path, known.as_deref(), &answer).await?;
         tags.extend(answer.header("etag"));
-        let own = who.map(|(who, _)| who);
-        let sees_all = own.is_some_and(|who| who >= CUSTOMERS) && path == "/v1/admin/users";
-        if sees_all {
-            continue;
-        }
-        let text = format!(
-            "{}{:?}",
-            String::from_utf8_lossy(&answer.bytes),
-            answer.headers
-        );
-        for (other, someone) in stage.people.iter().enumerate() {
-            let seen = someone
-                .marks
-                .iter()
-                .find(|mark| text.contains(mark.as_str()));
-            prop_assert!(
-                own == Some(other) || seen.is_none(),
-                "{path}: {own:?} sees {seen:?}"
-            );
-        }
+    }
+    Ok(())
+}
+
+async fn together(stage: &Stage, path: &str) -> Result<(), TestCaseError> {
+    stage.house.app.advance(TimeDelta::seconds(LONGEST));
+    let everyone = (0..PEOPLE.len()).map(Some).chain([None]);
+    let asks = everyone.flat_map(|who| {
+        [(&stage.house.app, false), (&stage.second, true)].map(|(edge, by_cookie)| async move {
+            let who = who.map(|who| (who, by_cookie));
+            (who, stage.ask(edge, who, path, None).await)
+        })
+    });
+    for (who, answer) in join_all(asks).await {
+        stage.check(who, path, None, &answer).await?;
     }
     Ok(())
 }

@@ -203,3 +203,6 @@ impl Live {
 fn session_that_ended(delivery: &Delivery) -> Option<SessionRevoked> {
     (delivery.event_type == SessionRevoked::SUBJECT).then(|| delivery.json().ok())?
 }
+
+#[cfg(test)]
+mod tests;

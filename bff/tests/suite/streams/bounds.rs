@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use platform::config::{Millis, Seconds};
+use platform::{
+    config::{Millis, Seconds},
+    telemetry::metrics_handle,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpSocket,
@@ -9,6 +12,14 @@ use tokio::{
 
 use super::{Listener, app};
 use crate::helpers::{Answer, TestApp, eventually};
+
+/// Streams of this process that ended because nobody read them in time.
+fn too_slow() -> usize {
+    let metrics = metrics_handle().render();
+    let ended = r#"event_streams_ended_total{reason="too_slow"} "#;
+    let count = metrics.lines().find_map(|line| line.strip_prefix(ended));
+    count.map_or(0, |count| count.parse().unwrap())
+}
 
 async fn refusal(app: &TestApp, token: &str) -> Answer {
     Answer::of(app.request(Method::GET, "/v1/events").bearer_auth(token)).await
@@ -71,6 +82,7 @@ async fn a_replica_that_stops_ends_its_streams_at_once() {
 
 #[tokio::test]
 async fn who_does_not_read_is_left_and_holds_nobody_up() {
+    let before = too_slow();
     let app = TestApp::with(|settings| {
         settings.streams.heartbeat_s = Seconds(1);
         settings.streams.waiting = 4;
@@ -114,11 +126,12 @@ async fn who_does_not_read_is_left_and_holds_nobody_up() {
         nats.flush().await.unwrap();
     };
     let read = async {
-        let mut count = 0;
+        let (mut count, mut left) = (0, 0);
         while let Some((event, data)) = reads.next().await {
             // It may be left too, when it can't keep up: then it comes back.
             if event == "end" {
                 assert_eq!(data["reason"], "too_slow");
+                left += 1;
                 let last = reads.last.clone();
                 reads = Listener::open(&app, &ann.access, last.as_deref()).await;
                 continue;
@@ -128,10 +141,11 @@ async fn who_does_not_read_is_left_and_holds_nobody_up() {
                 break;
             }
         }
-        count
+        (count, left)
     };
-    let (count, ()) = tokio::join!(read, publish);
+    let ((count, left), ()) = tokio::join!(read, publish);
     assert_eq!(count, ids.len(), "nothing is lost to who reads");
+    assert!(too_slow() - before > left, "one more ended: the other one");
     // The other one's connection is gone, with an unread rest in it.
     let mut rest = Vec::new();
     let closed = tokio::time::timeout(super::CAP, idle.read_to_end(&mut rest)).await;
