@@ -67,8 +67,8 @@ async fn a_million_keys_take_no_more_memory_than_was_given() {
         put(&cache, number, 1).await;
     }
     let in_the_end = grown();
-    // What is weighed is half of what an allocator takes for so small values.
-    let most = 3 * limit;
+    // An allocator isn't exact.
+    let most = limit + limit / 4;
     assert!(full < most, "{full} bytes with 100,000 keys");
     assert!(in_the_end < most, "{in_the_end} bytes with all");
     eventually("room is made", async || {

@@ -285,5 +285,5 @@ impl Hit {
     }
 }
 
-/// What a value takes beside its key and bytes, about.
-const ENTRY_OVERHEAD: usize = 256;
+/// What a value takes beside its key and bytes, as measured with a million of them.
+const ENTRY_OVERHEAD: usize = 550;
