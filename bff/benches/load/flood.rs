@@ -2,6 +2,7 @@
 //! which each answer is looked at.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -38,7 +39,8 @@ enum Outcome {
     /// Late, or not whole.
     Poor,
     Refused,
-    Failed,
+    /// Another status; none, when the connection broke.
+    Failed(Option<u16>),
 }
 
 impl Outcome {
@@ -53,7 +55,7 @@ impl Outcome {
             200 if took > BUDGET || answer.body.ends_with(b"\"complete\":false}") => Self::Poor,
             200 => Self::Good,
             503 if refused() => Self::Refused,
-            _ => Self::Failed,
+            status => Self::Failed(Some(status)),
         }
     }
 }
@@ -65,6 +67,8 @@ pub(crate) struct Tally {
     pub(crate) good: f64,
     poor: f64,
     refused: f64,
+    /// How the others failed, and how many in all. What was never answered isn't there.
+    failed: BTreeMap<Option<u16>, u64>,
     /// Sorted.
     good_after: Vec<Duration>,
     refused_after: Vec<Duration>,
@@ -120,8 +124,7 @@ pub(crate) async fn flood(lanes: Vec<Lane>, time: Duration) -> anyhow::Result<Ve
                     tally.refused_after.push(took);
                 }
                 Outcome::Poor => tally.poor += 1.0 / seconds,
-                // As is what was never answered.
-                Outcome::Failed => {}
+                Outcome::Failed(status) => *tally.failed.entry(status).or_default() += 1,
             }
         }
     }
@@ -148,10 +151,10 @@ async fn ask(
         let took = || start.elapsed().saturating_sub(at);
         let outcome = match visitor.ask().await {
             Ok(answer) => Outcome::of(&answer, took()),
-            Err(_) => Outcome::Failed,
+            Err(_) => Outcome::Failed(None),
         };
         records.push((at, took(), outcome));
-        if outcome == Outcome::Failed && visitor.connect_again().await.is_err() {
+        if matches!(outcome, Outcome::Failed(_)) && visitor.connect_again().await.is_err() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -162,10 +165,13 @@ impl Tally {
     pub(crate) fn row(&self, name: &str) -> String {
         let percent = |rate: f64| rate * 100.0 / self.offered;
         let failed = (self.offered - self.good - self.poor - self.refused).max(0.0);
+        let most = self.failed.iter().max_by_key(|(_, count)| **count);
+        let most = most.and_then(|(status, _)| *status);
+        let mostly = most.map_or_else(String::new, |status| format!(", mostly {status}"));
         let [good, refused] = [&self.good_after, &self.refused_after];
         let within = |sorted, share| report::millis(report::quantile(sorted, share));
         format!(
-            "| {name} | {:.0} | {:.0} | {:.1} % | {:.1} % | {:.1} % | {:.1} % | {} | {} | {} | {} |",
+            "| {name} | {:.0} | {:.0} | {:.1} % | {:.1} % | {:.1} % | {:.1} %{mostly} | {} | {} | {} | {} |",
             self.offered,
             self.good,
             percent(self.good),
