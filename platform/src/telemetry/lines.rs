@@ -5,26 +5,21 @@
 
 use std::{
     io::{self, BufWriter, Write},
-    iter,
     num::NonZeroU16,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
-    time::Duration,
 };
 
-use tokio::{sync::oneshot, time::sleep};
+use tokio::sync::{mpsc, oneshot};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// What a pipe takes as a whole (`PIPE_BUF`, pipe(7)): lines of programs that share one
 /// don't mix.
 const AT_ONCE: usize = 4_096;
-/// How often a full queue is tried again at the end.
-const TRY_AGAIN: Duration = Duration::from_millis(10);
 
 /// Takes lines, and never waits for whoever reads them: a thread of its own writes. What
 /// finds no room, or can't be written, is dropped and counted.
 #[derive(Debug, Clone)]
-pub(super) struct Lines(SyncSender<Message>);
+pub(super) struct Lines(mpsc::Sender<Message>);
 
 #[derive(Debug)]
 enum Message {
@@ -36,24 +31,17 @@ enum Message {
 impl Lines {
     /// At most so many wait.
     pub(super) fn to_stderr(waiting: NonZeroU16) -> io::Result<Self> {
-        let (sender, messages) = sync_channel(usize::from(waiting.get()));
+        let (sender, messages) = mpsc::channel(usize::from(waiting.get()));
         thread::Builder::new()
             .name("log".into())
-            .spawn(move || write(&messages))?;
+            .spawn(|| write(messages))?;
         Ok(Self(sender))
     }
 
     /// Waits until everything so far is written, for ever if nobody reads.
     pub(super) async fn flush(&self) {
         let (written, everything) = oneshot::channel();
-        let mut flush = Message::Flush(written);
-        while let Err(error) = self.0.try_send(flush) {
-            flush = match error {
-                std::sync::mpsc::TrySendError::Full(flush) => flush,
-                std::sync::mpsc::TrySendError::Disconnected(_) => return,
-            };
-            sleep(TRY_AGAIN).await;
-        }
+        let _ = self.0.send(Message::Flush(written)).await;
         let _ = everything.await;
     }
 }
@@ -84,22 +72,22 @@ pub(super) fn count_dropped(lines: u64) {
     metrics::counter!("log_lines_dropped_total").increment(lines);
 }
 
-fn write(messages: &Receiver<Message>) {
+fn write(mut messages: mpsc::Receiver<Message>) {
     let mut out = BufWriter::with_capacity(AT_ONCE, io::stderr());
-    while let Ok(first) = messages.recv() {
-        for message in iter::once(first).chain(messages.try_iter()) {
-            match message {
-                Message::Line(line) => {
-                    if out.write_all(&line).is_err() {
-                        count_dropped(1);
-                    }
-                }
-                Message::Flush(written) => {
-                    let _ = out.flush();
-                    let _ = written.send(());
+    while let Some(message) = messages.blocking_recv() {
+        match message {
+            Message::Line(line) => {
+                if out.write_all(&line).is_err() {
+                    count_dropped(1);
                 }
             }
+            Message::Flush(written) => {
+                let _ = out.flush();
+                let _ = written.send(());
+            }
         }
-        let _ = out.flush();
+        if messages.is_empty() {
+            let _ = out.flush();
+        }
     }
 }
