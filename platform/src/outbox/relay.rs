@@ -24,6 +24,11 @@ const BATCH: i64 = 256;
 /// long, by a transaction that PostgreSQL ends when it idles for ten seconds.
 const PUBLISH_LIMIT: Duration = Duration::from_secs(5);
 
+/// For a whole batch: what claims its rows and what marks them may each take as long as
+/// the server lets a statement take. Whoever waits longer waits for a connection that
+/// was forgotten on the way, and mail waits with them.
+const BATCH_TIME: Duration = Duration::from_secs(15);
+
 /// How often the table is looked at while nothing is due: a short look into a
 /// short index. A notification at each commit would cost those commits more.
 const POLL: Duration = Duration::from_millis(50);
@@ -81,7 +86,7 @@ impl Relay {
         self.nats.require()?;
         self.nats.ensure_streams().await?;
         while !lifetime.is_stopping() {
-            if bounded(BATCH_LIMIT, self.publish_batch()).await? {
+            if bounded(BATCH_TIME, self.publish_batch()).await? {
                 continue;
             }
             tokio::select! {
