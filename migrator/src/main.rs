@@ -27,9 +27,7 @@ fn main() -> ExitCode {
             Ok(telemetry) => telemetry,
             Err(error) => return fail(NAME, 2, error),
         };
-        let outcome = cli.run(&settings).await;
-        telemetry.shutdown().await;
-        match outcome {
+        match telemetry.during(cli.run(&settings)).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(NAME, cli::exit_code(&error), error),
         }

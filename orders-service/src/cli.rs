@@ -59,9 +59,7 @@ impl Cli {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let telemetry = telemetry::init("orders-service", &settings.telemetry)?;
-    let served = serve_until_told(settings).await;
-    telemetry.shutdown().await;
-    served
+    telemetry.during(serve_until_told(settings)).await
 }
 
 async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {

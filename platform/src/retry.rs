@@ -6,7 +6,6 @@ use std::{
 };
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-
 use futures::FutureExt as _;
 use tokio::time::MissedTickBehavior;
 

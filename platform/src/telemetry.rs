@@ -77,8 +77,15 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Sends what is buffered, as far as somebody takes it within two seconds.
-    pub async fn shutdown(self) {
+    /// Runs a program, however it ends, and then sends what is buffered, as far as
+    /// somebody takes it within two seconds.
+    pub async fn during<T>(self, program: impl Future<Output = T>) -> T {
+        let outcome = program.await;
+        self.shutdown().await;
+        outcome
+    }
+
+    async fn shutdown(self) {
         let (sent, traces) = oneshot::channel();
         // The exporter's own shutdown blocks until its last batch is out. The runtime
         // would wait for a thread of its own without end.

@@ -11,7 +11,6 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
     let telemetry = telemetry::init("orders-service", &settings.telemetry)?;
     let lifetime = Lifetime::until_signalled()?;
     let listener = TcpListener::bind(settings.grpc.listen).await?;
-    let served = orders_service::serve(settings, Arc::new(SystemClock), lifetime, listener).await;
-    telemetry.shutdown().await;
-    served
+    let served = orders_service::serve(settings, Arc::new(SystemClock), lifetime, listener);
+    telemetry.during(served).await
 }

@@ -37,9 +37,8 @@ const PATIENCE: Millis = Millis(30 * 60 * 1_000);
 
 pub(super) async fn serve(settings: Settings, clock: SharedClock) -> anyhow::Result<()> {
     let telemetry = start("bff", &settings)?;
-    let served = Box::pin(serve_until_told(settings, clock)).await;
-    telemetry.shutdown().await;
-    served
+    let served = Box::pin(serve_until_told(settings, clock));
+    telemetry.during(served).await
 }
 
 async fn serve_until_told(settings: Settings, clock: SharedClock) -> anyhow::Result<()> {
@@ -67,9 +66,8 @@ async fn serve_until_told(settings: Settings, clock: SharedClock) -> anyhow::Res
 
 pub(super) async fn work(settings: Settings, clock: SharedClock) -> anyhow::Result<()> {
     let telemetry = start("bff-worker", &settings)?;
-    let worked = Box::pin(work_until_told(settings, clock)).await;
-    telemetry.shutdown().await;
-    worked
+    let worked = Box::pin(work_until_told(settings, clock));
+    telemetry.during(worked).await
 }
 
 async fn work_until_told(settings: Settings, clock: SharedClock) -> anyhow::Result<()> {

@@ -83,16 +83,12 @@ async fn a_client_that_leaves_counts_as_499_and_the_call_for_it_ends() {
     let took = left.elapsed();
     assert!(took < SOON, "{took:?}");
 
-    let metrics = async || {
-        let answer = program.operations("/metrics").await;
-        String::from_utf8(answer.bytes).unwrap()
-    };
     let counted = r#"http_requests_total{route="/v1/orders",method="GET",status="499"} 1"#;
     eventually("the count", async || {
-        metrics().await.lines().any(|line| line == counted)
+        program.metrics().await.lines().any(|line| line == counted)
     })
     .await;
     let is_error =
         |line: &str| line.starts_with("http_requests_total") && line.contains(r#"status="5"#);
-    assert!(!metrics().await.lines().any(is_error));
+    assert!(!program.metrics().await.lines().any(is_error));
 }

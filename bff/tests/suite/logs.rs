@@ -41,8 +41,7 @@ async fn ask(program: &Program, id: &str) {
 
 /// As the metrics have it.
 async fn dropped(program: &Program) -> u64 {
-    let metrics = program.operations("/metrics").await.bytes;
-    let metrics = String::from_utf8(metrics).unwrap();
+    let metrics = program.metrics().await;
     let mut counts = metrics
         .lines()
         .filter_map(|line| line.strip_prefix("log_lines_dropped_total "));

@@ -131,6 +131,11 @@ impl Program {
         Answer::of(self.client.get(format!("{}{path}", self.operations))).await
     }
 
+    /// What it tells Prometheus.
+    pub async fn metrics(&self) -> String {
+        String::from_utf8(self.operations("/metrics").await.bytes).unwrap()
+    }
+
     /// A request, unsent.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url))

@@ -114,8 +114,7 @@ async fn fewer_are_let_in_while_requests_take_longer_and_more_again_afterwards()
         .env("BFF_ORDERS__BREAKER__CONSECUTIVE_FAILURES", "1000000");
     let program = Program::run(&app, command).await;
     let limit = async || {
-        let metrics = program.operations("/metrics").await.bytes;
-        let metrics = String::from_utf8(metrics).unwrap();
+        let metrics = program.metrics().await;
         let mut gauges = metrics
             .lines()
             .filter_map(|line| line.strip_prefix("http_requests_limit "));
