@@ -1,19 +1,13 @@
 //! Everything that stands around every route, outermost first.
 
-use std::{any::Any, time::Duration};
+use std::time::Duration;
 
-use axum::{Router, body::Body, response::Response};
+use axum::Router;
 use http::{HeaderName, HeaderValue, Method, header};
 use tower::ServiceBuilder;
-use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
+use tower_http::cors::CorsLayer;
 
-use super::{
-    credentials::Guard,
-    error::{ApiError, Code},
-    observe::Observe,
-    request_id,
-    shed::Shed,
-};
+use super::{credentials::Guard, observe::Observe, request_id, shed::Shed};
 use crate::app::AppState;
 
 /// Puts the layers around the routes.
@@ -21,10 +15,8 @@ pub fn around(router: Router, state: &AppState) -> Router {
     router.layer(
         ServiceBuilder::new()
             // Request id, client address, log line, metrics, problem bodies,
-            // security headers, the limit on a request's time.
+            // security headers, the limit on a request's time, the end of panics.
             .layer(Observe::new(state.clone()))
-            .map_response(|response: http::Response<_>| response.map(Body::new))
-            .layer(CatchPanicLayer::custom(panicked))
             // Preflights are answered here, before anything counts them.
             .option_layer(cors(&state.settings.http.allowed_origins.0))
             // So many requests at once and no more; the rest is refused, unread.
@@ -36,11 +28,6 @@ pub fn around(router: Router, state: &AppState) -> Router {
             // sent it, are refused on every route.
             .layer(Guard::new(&state.settings.http.allowed_origins.0)),
     )
-}
-
-/// The panic is in the log already.
-fn panicked(_panic: Box<dyn Any + Send>) -> Response {
-    axum::response::IntoResponse::into_response(ApiError::new(Code::Internal))
 }
 
 /// Pages of these origins, and no others, may call the API with the cookie.

@@ -2,11 +2,11 @@
 
 use std::{
     convert::Infallible,
-    fmt::Arguments,
     io::Write as _,
     mem,
     net::Ipv4Addr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -36,7 +36,10 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// Counts the requests to a group of routes as one class, and refuses those
 /// that are too many.
 #[derive(Debug, Clone)]
-pub struct Limited {
+pub struct Limited(Arc<ByClass>);
+
+#[derive(Debug)]
+struct ByClass {
     state: AppState,
     class: Class,
     policy: HeaderValue,
@@ -47,15 +50,16 @@ impl Limited {
     #[must_use]
     pub fn new(state: AppState, class: Class) -> Self {
         let policy = state.limiter.policy(class);
-        let (count, window) = (policy.count, policy.window.as_secs());
-        let policy = header_value(format_args!("\"{}\";q={count};w={window}", class.as_str()));
-        Self {
+        let (count, window) = (policy.count.into(), policy.window.as_secs());
+        Self(Arc::new(ByClass {
             state,
             class,
-            policy,
-        }
+            policy: header_value(class, ["q", "w"], [count, window]),
+        }))
     }
+}
 
+impl ByClass {
     /// By user when the request proves one, else by the client's address. A
     /// proof that is worth nothing counts by address too, and is left to the
     /// handler to refuse.
@@ -72,9 +76,8 @@ impl Limited {
 
     /// Tells the client where it stands.
     fn tell(&self, response: &mut Response, decision: Decision) {
-        let (name, left) = (self.class.as_str(), decision.remaining);
-        let seconds = whole_seconds(decision.wait);
-        let left = header_value(format_args!("\"{name}\";r={left};t={seconds}"));
+        let left = [decision.remaining.into(), whole_seconds(decision.wait)];
+        let left = header_value(self.class, ["r", "t"], left);
         let headers = response.headers_mut();
         headers.insert(POLICY, self.policy.clone());
         headers.insert(LIMIT, left);
@@ -87,7 +90,7 @@ impl<S> Layer<S> for Limited {
     fn layer(&self, inner: S) -> LimitedService<S> {
         LimitedService {
             inner,
-            limited: self.clone(),
+            limited: self.0.clone(),
         }
     }
 }
@@ -96,7 +99,7 @@ impl<S> Layer<S> for Limited {
 #[derive(Debug, Clone)]
 pub struct LimitedService<S> {
     inner: S,
-    limited: Limited,
+    limited: Arc<ByClass>,
 }
 
 impl<S> Service<Request> for LimitedService<S>
@@ -117,8 +120,8 @@ where
         let copy = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, copy);
         let limited = self.limited.clone();
+        let (mut parts, body) = request.into_parts();
         Box::pin(async move {
-            let (mut parts, body) = request.into_parts();
             let subject = limited.subject(&mut parts).await;
             let decision = limited.state.limiter.check(limited.class, subject).await;
             let mut response = if decision.allowed {
@@ -133,11 +136,23 @@ where
     }
 }
 
-fn header_value(text: Arguments<'_>) -> HeaderValue {
+/// The class and two parameters (RFC 9651, section 3.3.3). Made for each answer, so
+/// without the detours of `format!`.
+fn header_value(class: Class, names: [&str; 2], numbers: [u64; 2]) -> HeaderValue {
     let mut buffer = [0; 64];
     let mut rest = &mut buffer[..];
-    rest.write_fmt(text)
-        .expect("a name and two numbers have less than 64 characters");
+    let mut write = |text: &str| {
+        rest.write_all(text.as_bytes())
+            .expect("a name and two numbers have less than 64 characters");
+    };
+    ["\"", class.as_str(), "\""]
+        .into_iter()
+        .for_each(&mut write);
+    for (name, number) in names.into_iter().zip(numbers) {
+        [";", name, "=", itoa::Buffer::new().format(number)]
+            .into_iter()
+            .for_each(&mut write);
+    }
     let unused = rest.len();
     let value = HeaderValue::from_bytes(&buffer[..buffer.len() - unused]);
     value.expect("a name and two numbers are visible ASCII")

@@ -1,8 +1,9 @@
 //! The outermost layer: request id, client address, log line, metrics, problem
-//! bodies, security headers. One service, written by hand, because every
-//! request passes it.
+//! bodies, security headers, and where panics end. One service, written by hand,
+//! because every request passes it.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -12,11 +13,11 @@ use std::{
 use axum::{
     body::Body,
     extract::{MatchedPath, Request},
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use http::{HeaderValue, Method, StatusCode, Version, header};
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
+use tokio::time::{Sleep, sleep_until};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span, field, instrument::Instrumented};
 
@@ -103,9 +104,11 @@ where
         request.extensions_mut().insert(address);
         let unread = request.extensions_mut().remove::<Unread>();
         let close = request.version() < Version::HTTP_2 && state.lifetime.is_stopping();
+        let inner = catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));
         Observation {
-            inner: self.inner.call(request).instrument(span),
-            limit: tokio::time::sleep(state.settings.http.request_timeout_ms.duration()),
+            inner: inner.ok().map(|inner| inner.instrument(span)),
+            most: state.settings.http.request_timeout_ms.duration(),
+            limit: None,
             id,
             record,
             close,
@@ -119,10 +122,12 @@ pin_project! {
     /// A request on its way; dropped before its end, it counts as 499.
     #[derive(Debug)]
     pub struct Observation<F> {
+        // None, when it panicked as it was called.
         #[pin]
-        inner: Instrumented<F>,
-        #[pin]
-        limit: Sleep,
+        inner: Option<Instrumented<F>>,
+        most: Duration,
+        // Most answers are there before anyone has to wait.
+        limit: Option<Pin<Box<Sleep>>>,
         id: RequestId,
         record: Record,
         close: bool,
@@ -139,12 +144,20 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut response = match this.inner.poll(cx) {
-            Poll::Ready(outcome) => outcome?,
-            Poll::Pending => {
-                ready!(this.limit.poll(cx));
-                axum::response::IntoResponse::into_response(ApiError::new(Code::DeadlineExceeded))
+        let inner = this.inner.as_pin_mut();
+        let polled = inner.map(|inner| catch_unwind(AssertUnwindSafe(|| inner.poll(cx))));
+        let mut response = match polled {
+            Some(Ok(Poll::Ready(outcome))) => outcome?,
+            Some(Ok(Poll::Pending)) => {
+                let end = this.record.started + *this.most;
+                let limit = this
+                    .limit
+                    .get_or_insert_with(|| Box::pin(sleep_until(end.into())));
+                ready!(limit.as_mut().poll(cx));
+                ApiError::new(Code::DeadlineExceeded).into_response()
             }
+            // It is in the log already.
+            None | Some(Err(_)) => ApiError::new(Code::Internal).into_response(),
         };
         finish(&mut response, this.id);
         let status = response.status();

@@ -2,11 +2,13 @@
 
 use std::{cell::RefCell, collections::HashMap, time::Duration};
 
+use foldhash::fast::RandomState;
 use metrics::{Counter, Histogram};
 
 /// By method and status, for each route template: a bounded set, since
 /// templates and methods are ours and a status has three digits.
-type Handles = HashMap<String, HashMap<(&'static str, u16), (Counter, Histogram)>>;
+type Handles = HashMap<String, OfRoute, RandomState>;
+type OfRoute = HashMap<(&'static str, u16), (Counter, Histogram), RandomState>;
 
 thread_local! {
     /// Finding a metric by its labels costs more than updating it.

@@ -20,6 +20,7 @@ mod shared;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
+use foldhash::quality::RandomState;
 use metrics::{Counter, counter};
 use moka::sync::Cache;
 use platform::{clock::SharedClock, redis::Redis};
@@ -78,7 +79,7 @@ struct Limits {
     quota: Quota,
     /// How many cells to take from the shared tier at once.
     lease: NonZeroU32,
-    buckets: Cache<Subject, Arc<Bucket>>,
+    buckets: Cache<Subject, Arc<Bucket>, RandomState>,
     decisions: [[Counter; 3]; 2],
 }
 
@@ -224,7 +225,7 @@ impl Limits {
             buckets: Cache::builder()
                 .max_capacity(MAX_SUBJECTS)
                 .time_to_idle(refill.max(Duration::from_secs(1)))
-                .build(),
+                .build_with_hasher(RandomState::default()),
             decisions,
         }
     }

@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use foldhash::quality::RandomState;
 use futures::{
     FutureExt as _,
     future::{BoxFuture, Either, Ready, ready, try_join_all},
@@ -40,7 +41,7 @@ struct Inner {
     cache: Cache,
     settings: ScreenSettings,
     clock: SharedClock,
-    merged: moka::sync::Cache<(Key, Selection), Arc<Merged>>,
+    merged: moka::sync::Cache<(Key, Selection), Arc<Merged>, RandomState>,
 }
 
 /// A payload all of whose parts were in memory, for the next few answers: while
@@ -70,7 +71,7 @@ impl Screens {
                 let overhead = 512 + 64 * merged.keys.len();
                 u32::try_from(merged.payload.body.len() + overhead).unwrap_or(u32::MAX)
             })
-            .build();
+            .build_with_hasher(RandomState::default());
         Self(Arc::new(Inner {
             sources,
             cache,

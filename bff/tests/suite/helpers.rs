@@ -16,7 +16,7 @@ use chrono::TimeDelta;
 use platform::{
     clock::{Clock as _, SystemClock},
     config::{List, ServerUrl},
-    ops::{self, Readiness},
+    ops,
     shutdown::Lifetime,
     telemetry::metrics_handle,
     testing::{Database, ManualClock, nats_url, redis_url, unique_name},
@@ -46,7 +46,7 @@ pub struct TestApp {
     pub settings: Settings,
     pub accounts: Database,
     pub lifetime: Lifetime,
-    pub readiness: Readiness,
+    pub state: AppState,
     pub files: Arc<TempDir>,
 }
 
@@ -140,7 +140,7 @@ impl TestApp {
             settings,
             accounts,
             lifetime,
-            readiness: state.readiness.clone(),
+            state,
             files,
         }
     }
@@ -206,7 +206,7 @@ impl TestApp {
 
     /// What `/readyz` says, from an operations listener of its own.
     pub async fn readyz(&self) -> Value {
-        let (readiness, lifetime) = (self.readiness.clone(), self.lifetime.clone());
+        let (readiness, lifetime) = (self.state.readiness.clone(), self.lifetime.clone());
         let request = Request::get("/readyz").body(Body::empty());
         let answer = ops::router(readiness, metrics_handle(), lifetime)
             .oneshot(request.expect("a request"))

@@ -32,6 +32,7 @@ mod openapi;
 mod orders_stub;
 mod outages;
 mod outrunning;
+mod panics;
 mod passwords;
 mod processes;
 mod profile;

@@ -52,7 +52,7 @@ async fn what_matters_least_is_refused_first() {
     let signed_out = async || app.get("/problems", None).await;
     let read = async || app.get("/v1/me", user).await;
     let write = async || app.post("/v1/auth/login", None, &json!({})).await;
-    let overloaded = app.readiness.overloaded();
+    let overloaded = app.state.readiness.overloaded();
     let is_refused =
         |answer: Answer| (answer.status == StatusCode::SERVICE_UNAVAILABLE).then_some(answer);
 

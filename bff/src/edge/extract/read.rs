@@ -30,7 +30,12 @@ use crate::{
 };
 
 /// The longest that a client will wait, in milliseconds.
-const DEADLINE: &str = "X-Deadline-Ms";
+const DEADLINE: HeaderName = HeaderName::from_static("x-deadline-ms");
+/// The same, as the OpenAPI document and errors name it.
+const DEADLINE_NAME: &str = "X-Deadline-Ms";
+/// As many headers as such an answer has in the end, or a few more: there is room for
+/// them from the start.
+const HEADERS: usize = 10;
 /// Where the caller's trace is (W3C Trace Context).
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -102,7 +107,7 @@ fn deadline() -> Parameter {
         .minimum(Some(1));
     let description = "The longest that the client will wait for the answer to begin, in \
                        milliseconds. More than the server would give it anyway changes nothing";
-    header_parameter(DEADLINE, description, millis)
+    header_parameter(DEADLINE_NAME, description, millis)
 }
 
 fn header_parameter(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
@@ -125,7 +130,7 @@ fn limit(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
         .map(|millis| Some(Duration::from_millis(millis)))
         .ok_or_else(|| {
             let detail = "expected a number of milliseconds, 1 or more";
-            let fault = FieldError::new(DEADLINE, "invalid_number", detail);
+            let fault = FieldError::new(DEADLINE_NAME, "invalid_number", detail);
             ApiError::invalid(vec![fault])
         })
 }
@@ -179,6 +184,7 @@ impl IfNoneMatch {
             json(body)
         };
         let headers = response.headers_mut();
+        headers.reserve(HEADERS);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
         headers.insert(header::ETAG, etag);
         response

@@ -15,7 +15,7 @@ use axum::{
     extract::{MatchedPath, Request},
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
@@ -45,13 +45,12 @@ impl Priority {
 }
 
 fn claims_a_user(headers: &HeaderMap) -> bool {
-    let mut cookies = headers.get_all(header::COOKIE).iter();
+    let has_session = |value: &HeaderValue| {
+        let text = value.to_str();
+        text.is_ok_and(|text| text.contains(SESSION_COOKIE))
+    };
     headers.contains_key(header::AUTHORIZATION)
-        || cookies.any(|value| {
-            value
-                .to_str()
-                .is_ok_and(|text| text.contains(SESSION_COOKIE))
-        })
+        || headers.get_all(header::COOKIE).iter().any(has_session)
 }
 
 /// The W3C's `Sec-Purpose`, a structured token with parameters.

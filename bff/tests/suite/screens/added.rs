@@ -1,15 +1,11 @@
 //! A screen that someone adds, with nothing but what is public. It stands in
 //! `docs/architecture.md` as it stands here.
 
-use std::{
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
+use std::{sync::LazyLock, time::Duration};
 
 use axum::body::Body;
 use bff::{
     accounts::money::{self, Account},
-    app::AppState,
     cache::{Key, Scope, Ttl},
     edge::layers::around,
     handlers::screens::screen,
@@ -135,13 +131,10 @@ async fn its_route_is_one_line_and_brings_its_document_along() {
     let orders = OrdersStub::start();
     let app = TestApp::with(|settings| settings.orders.url = orders.url()).await;
     let token = app.signed_in("ann@example.com").await.access;
-    let (clock, lifetime) = (Arc::new(app.clock.clone()), app.lifetime.clone());
-    let state = AppState::build(app.settings.clone(), clock, lifetime);
-    let state = state.await.unwrap();
     let (routes, document) = OpenApiRouter::new()
         .routes(screen::<Wallet>(&WALLET))
         .split_for_parts();
-    let edge = around(routes.with_state(state.clone()), &state);
+    let edge = around(routes.with_state(app.state.clone()), &app.state);
     let ask = async |headers: &[(&str, &str)]| {
         let mut request = Request::get("/v1/screens/wallet?parts=latest");
         for (name, value) in headers {
