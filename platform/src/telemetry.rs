@@ -147,6 +147,12 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> anyhow::Resu
         .with(traces)
         .with(logs.with_filter(filter))
         .try_init()?;
+    log_panics();
+    Ok(Telemetry { tracer, log })
+}
+
+/// From here on a panic is a line of the log, as long as errors are logged.
+fn log_panics() {
     let unlogged = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
         if tracing::enabled!(Level::ERROR) {
@@ -155,7 +161,6 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> anyhow::Resu
             unlogged(panic);
         }
     }));
-    Ok(Telemetry { tracer, log })
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
@@ -214,4 +219,35 @@ pub async fn upkeep(handle: PrometheusHandle, lifetime: crate::shutdown::Lifetim
 pub fn describe_build(service: &'static str) {
     metrics::gauge!("build_info", "service" => service, "version" => env!("CARGO_PKG_VERSION"))
         .set(1.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Read as _},
+        sync::Arc,
+    };
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_one_line_of_the_log() {
+        let (mut log, writer) = io::pipe().expect("a pipe");
+        let lines = tracing_subscriber::fmt().json().flatten_event(true);
+        let lines = lines.with_writer(Arc::new(writer)).finish();
+        log_panics();
+        tracing::subscriber::with_default(lines, || {
+            let panicked = panic::catch_unwind(|| panic!("on {}", "purpose"));
+            panicked.expect_err("it panics");
+        });
+        let mut line = String::new();
+        log.read_to_string(&mut line).expect("its writer is gone");
+        let line: Value = serde_json::from_str(&line).expect("one line, and JSON");
+        assert_eq!(line["level"], "ERROR");
+        assert_eq!(line["panic"], "on purpose");
+        let place = line["location"].as_str().expect("a location");
+        assert!(place.contains("telemetry.rs:"), "{place}");
+    }
 }

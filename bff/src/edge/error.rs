@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::observe::HEADERS;
 pub use super::problem::Code;
 
 /// What is wrong with one field.
@@ -165,6 +166,7 @@ const ENOUGH: usize = 320;
 impl IntoResponse for ApiError {
     fn into_response(mut self) -> Response {
         let mut response = self.code.status().into_response();
+        response.headers_mut().reserve(HEADERS);
         for (name, value) in mem::take(&mut self.headers) {
             response.headers_mut().append(name, value);
         }

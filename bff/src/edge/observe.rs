@@ -30,6 +30,10 @@ use super::{
 };
 use crate::app::AppState;
 
+/// As many headers as most answers have in the end. Room for them from the start is
+/// cheaper than room for more later.
+pub(super) const HEADERS: usize = 10;
+
 /// The layer; see the module.
 #[derive(Debug, Clone)]
 pub struct Observe(AppState);

@@ -23,6 +23,7 @@ use crate::{
     app::AppState,
     edge::{
         error::{ApiError, FieldError},
+        observe::HEADERS,
         request_id::RequestId,
     },
     screens::Ask,
@@ -33,9 +34,6 @@ use crate::{
 const DEADLINE: HeaderName = HeaderName::from_static("x-deadline-ms");
 /// The same, as the OpenAPI document and errors name it.
 const DEADLINE_NAME: &str = "X-Deadline-Ms";
-/// As many headers as such an answer has in the end, or a few more: there is room for
-/// them from the start.
-const HEADERS: usize = 10;
 /// Where the caller's trace is (W3C Trace Context).
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
