@@ -42,6 +42,7 @@ async fn resolve(parts: &Parts, state: &AppState) -> Result<Option<Caller>, ApiE
 }
 
 fn bearer(value: &HeaderValue) -> Option<&str> {
+    // `to_str` looks at one byte after the other, and tokens are long.
     let (scheme, token) = str::from_utf8(value.as_bytes()).ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -115,8 +115,8 @@ impl ApiError {
     /// When trying again makes sense, rounded up to a second.
     #[must_use]
     pub fn retry_after(self, after: Duration) -> Self {
-        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        self.header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
+        let seconds = whole_seconds(after).max(1);
+        self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 
     /// Something behind has too much to do: a sign that too many are let in. That
@@ -156,6 +156,11 @@ impl ApiError {
             .expect("a problem has nothing but texts and a number");
         body
     }
+}
+
+/// Rounded up, so that nobody comes too early.
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 /// Bytes for a problem in which no field is named.

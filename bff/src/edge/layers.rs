@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Method, header};
 use tower::ServiceBuilder;
 use tower_http::cors::CorsLayer;
 
-use super::{credentials::Guard, observe::Observe, request_id, shed::Shed};
+use super::{credentials::Guard, extract::DEADLINE, observe::Observe, request_id, shed::Shed};
 use crate::app::AppState;
 
 /// Puts the layers around the routes.
@@ -56,7 +56,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
                 HeaderName::from_static("last-event-id"),
                 HeaderName::from_static("traceparent"),
                 HeaderName::from_static("x-csrf"),
-                HeaderName::from_static("x-deadline-ms"),
+                DEADLINE,
                 request_id::HEADER,
             ])
             .expose_headers([

@@ -8,7 +8,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use axum::{
@@ -21,7 +20,7 @@ use tower::{Layer, Service};
 use super::{
     authenticate::authenticate,
     client_address::ClientAddress,
-    error::{ApiError, Code},
+    error::{ApiError, Code, whole_seconds},
 };
 use crate::{
     app::AppState,
@@ -156,8 +155,4 @@ fn header_value(class: Class, names: [&str; 2], numbers: [u64; 2]) -> HeaderValu
     let unused = rest.len();
     let value = HeaderValue::from_bytes(&buffer[..buffer.len() - unused]);
     value.expect("a name and two numbers are visible ASCII")
-}
-
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

@@ -14,4 +14,4 @@ pub use fields::{AnyText, Fields, FromField, FromFields, Invalid, Place, parsed}
 pub use identity::{BirthDate, Name};
 pub use money::Amount;
 pub use paging::{Cursor, Limit};
-pub use read::IfNoneMatch;
+pub use read::{DEADLINE, IfNoneMatch};

@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// The longest that a client will wait, in milliseconds.
-const DEADLINE: HeaderName = HeaderName::from_static("x-deadline-ms");
+pub const DEADLINE: HeaderName = HeaderName::from_static("x-deadline-ms");
 /// The same, as the OpenAPI document and errors name it.
 const DEADLINE_NAME: &str = "X-Deadline-Ms";
 /// Where the caller's trace is (W3C Trace Context).
