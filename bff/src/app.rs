@@ -254,7 +254,8 @@ impl AppState {
 
     /// The routes with everything around them.
     pub fn router(&self) -> axum::Router {
-        layers::around(router::routes(self), self)
+        let (routes, classes) = router::routes(self);
+        layers::around(routes, classes, self)
     }
 }
 

@@ -16,9 +16,9 @@ struct Authentication(Result<Option<Caller>, ApiError>);
 /// Whom the request proves; nobody, when it doesn't try to.
 ///
 /// # Errors
-/// 401 when it tries and fails, 400 when it tries in two ways, 503 when Redis
-/// is away: then the cookie may be good, and stays. Whether a cookie may be used
-/// as it is here, [`credentials::Guard`](super::credentials::Guard) has checked.
+/// 401 when it tries and fails, 503 when Redis is away: then the cookie may be
+/// good, and stays. That it tries in one way, and may use a cookie as it does,
+/// [`credentials::Guard`](super::credentials::Guard) has checked.
 pub async fn authenticate(parts: &mut Parts, state: &AppState) -> Result<Option<Caller>, ApiError> {
     if let Some(Authentication(known)) = parts.extensions.get() {
         return known.clone();
@@ -29,7 +29,7 @@ pub async fn authenticate(parts: &mut Parts, state: &AppState) -> Result<Option<
 }
 
 async fn resolve(parts: &Parts, state: &AppState) -> Result<Option<Caller>, ApiError> {
-    let caller = match Credential::of(&parts.headers)? {
+    let caller = match Credential::only(&parts.headers) {
         None => return Ok(None),
         Some(Credential::Token(value)) => {
             bearer(value).and_then(|token| state.sessions.by_token(token))

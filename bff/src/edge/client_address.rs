@@ -2,8 +2,11 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, request::Parts};
 use ipnet::IpNet;
+
+use super::serve::Peer;
+use crate::config::ClientSettings;
 
 /// The address of the client: that of the connection, or the last one in
 /// `X-Forwarded-For` that no trusted proxy has.
@@ -18,7 +21,12 @@ const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
 const MAX_HOPS: usize = 16;
 
 impl ClientAddress {
-    pub(super) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+    pub(super) fn of(parts: &Parts, settings: &ClientSettings) -> Self {
+        let peer = parts.extensions.get().copied().unwrap_or_default();
+        Self::behind(peer, &parts.headers, &settings.trusted_proxies.0)
+    }
+
+    fn behind(Peer(peer): Peer, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
         let mut address = peer.to_canonical();
         if !is_trusted(&address) {
@@ -68,7 +76,7 @@ mod tests {
         for value in forwarded {
             headers.append("x-forwarded-for", HeaderValue::from_str(value).unwrap());
         }
-        ClientAddress::of(peer.parse().unwrap(), &headers, &trusted)
+        ClientAddress::behind(Peer(peer.parse().unwrap()), &headers, &trusted)
             .0
             .to_string()
     }

@@ -55,6 +55,12 @@ impl<'a> Credential<'a> {
             )])),
         }
     }
+
+    /// Finds it in what [`Guard`] let through, where there aren't several.
+    pub fn only(headers: &'a HeaderMap) -> Option<Self> {
+        let token = headers.get(header::AUTHORIZATION).map(Self::Token);
+        token.or_else(|| session_cookies(headers).next().map(Self::Cookie))
+    }
 }
 
 /// Refuses what no route may see: two proofs at once, and a cookie without what

@@ -7,15 +7,22 @@ use http::{HeaderName, HeaderValue, Method, header};
 use tower::ServiceBuilder;
 use tower_http::cors::CorsLayer;
 
-use super::{credentials::Guard, extract::DEADLINE, observe::Observe, request_id, shed::Shed};
+use super::{
+    credentials::Guard,
+    extract::DEADLINE,
+    limits::{Classes, Limits},
+    observe::Observe,
+    request_id,
+    shed::Shed,
+};
 use crate::app::AppState;
 
-/// Puts the layers around the routes.
-pub fn around(router: Router, state: &AppState) -> Router {
+/// Puts the layers around the routes, which count as these classes.
+pub fn around(router: Router, classes: Classes, state: &AppState) -> Router {
     router.layer(
         ServiceBuilder::new()
-            // Request id, client address, log line, metrics, problem bodies,
-            // security headers, the limit on a request's time, the end of panics.
+            // Request id, log line, metrics, problem bodies, security headers, the
+            // limit on a request's time, the end of panics.
             .layer(Observe::new(state.clone()))
             // Preflights are answered here, before anything counts them.
             .option_layer(cors(&state.settings.http.allowed_origins.0))
@@ -26,7 +33,9 @@ pub fn around(router: Router, state: &AppState) -> Router {
             ))
             // Two proofs at once, and the cookie where another site could have
             // sent it, are refused on every route.
-            .layer(Guard::new(&state.settings.http.allowed_origins.0)),
+            .layer(Guard::new(&state.settings.http.allowed_origins.0))
+            // So many requests of one user or address and no more.
+            .layer(Limits::new(state.clone(), classes)),
     )
 }
 

@@ -1,21 +1,22 @@
 //! Limits on requests, by class of route (draft-ietf-httpapi-ratelimit-headers).
 
 use std::{
-    convert::Infallible,
+    collections::HashMap,
     io::Write as _,
     mem,
-    net::Ipv4Addr,
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
 use axum::{
-    extract::Request,
+    extract::{MatchedPath, Request},
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderName, HeaderValue, request::Parts};
+use foldhash::fast::RandomState;
+use futures::future::{BoxFuture, Either};
+use http::{HeaderName, HeaderValue, Method, request::Parts};
 use tower::{Layer, Service};
+use utoipa::openapi::Paths;
 
 use super::{
     authenticate::authenticate,
@@ -32,106 +33,143 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// What is left of it.
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// Counts the requests to a group of routes as one class, and refuses those
-/// that are too many.
-#[derive(Debug, Clone)]
-pub struct Limited(Arc<ByClass>);
+/// Which class each route counts as. What isn't among them counts as none.
+#[derive(Debug, Default)]
+pub struct Classes(HashMap<String, Vec<(Method, Class)>, RandomState>);
 
-#[derive(Debug)]
-struct ByClass {
-    state: AppState,
-    class: Class,
-    policy: HeaderValue,
+impl Classes {
+    /// Adds all that these paths offer.
+    pub fn add(&mut self, paths: &Paths, class: Class) {
+        for (path, item) in &paths.paths {
+            let offered = [
+                (Method::GET, &item.get),
+                (Method::PUT, &item.put),
+                (Method::POST, &item.post),
+                (Method::PATCH, &item.patch),
+                (Method::DELETE, &item.delete),
+            ];
+            let offered = offered.into_iter().filter(|(_, it)| it.is_some());
+            let methods = self.0.entry(path.clone()).or_default();
+            methods.extend(offered.map(|(method, _)| (method, class)));
+        }
+    }
+
+    fn of(&self, request: &Request) -> Option<Class> {
+        let route = request.extensions().get::<MatchedPath>()?;
+        let asked = match *request.method() {
+            Method::HEAD => &Method::GET,
+            ref method => method,
+        };
+        let mut methods = self.0.get(route.as_str())?.iter();
+        let (_, class) = methods.find(|(method, _)| method == asked)?;
+        Some(*class)
+    }
 }
 
-impl Limited {
-    /// A layer for the routes of this class.
+/// Counts the requests to each class, and refuses those that are too many.
+#[derive(Debug, Clone)]
+pub struct Limits(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    state: AppState,
+    classes: Classes,
+    policies: [HeaderValue; Class::ALL.len()],
+}
+
+impl Limits {
+    /// A layer for routes of these classes.
     #[must_use]
-    pub fn new(state: AppState, class: Class) -> Self {
-        let policy = state.limiter.policy(class);
-        let (count, window) = (policy.count.into(), policy.window.as_secs());
-        Self(Arc::new(ByClass {
+    pub fn new(state: AppState, classes: Classes) -> Self {
+        let policies = Class::ALL.map(|class| {
+            let policy = state.limiter.policy(class);
+            let (count, window) = (policy.count.into(), policy.window.as_secs());
+            header_value(class, ["q", "w"], [count, window])
+        });
+        Self(Arc::new(Inner {
             state,
-            class,
-            policy: header_value(class, ["q", "w"], [count, window]),
+            classes,
+            policies,
         }))
     }
 }
 
-impl ByClass {
+impl Inner {
     /// By user when the request proves one, else by the client's address. A
     /// proof that is worth nothing counts by address too, and is left to the
     /// handler to refuse.
-    async fn subject(&self, parts: &mut Parts) -> Subject {
-        if !self.class.is_strict()
+    async fn subject(&self, class: Class, parts: &mut Parts) -> Subject {
+        if !class.is_strict()
             && let Ok(Some(caller)) = authenticate(parts, &self.state).await
         {
             return Subject::User(caller.user_id);
         }
-        let known = parts.extensions.get::<ClientAddress>();
-        let unknown = Ipv4Addr::UNSPECIFIED.into();
-        Subject::Address(known.map_or(unknown, |address| address.bucket()))
+        let address = ClientAddress::of(parts, &self.state.settings.client);
+        Subject::Address(address.bucket())
     }
 
     /// Tells the client where it stands.
-    fn tell(&self, response: &mut Response, decision: Decision) {
+    fn tell(&self, response: &mut Response, class: Class, decision: Decision) {
         let left = [decision.remaining.into(), whole_seconds(decision.wait)];
-        let left = header_value(self.class, ["r", "t"], left);
+        let left = header_value(class, ["r", "t"], left);
         let headers = response.headers_mut();
-        headers.insert(POLICY, self.policy.clone());
+        headers.insert(POLICY, self.policies[class as usize].clone());
         headers.insert(LIMIT, left);
     }
 }
 
-impl<S> Layer<S> for Limited {
-    type Service = LimitedService<S>;
+impl<S> Layer<S> for Limits {
+    type Service = Limited<S>;
 
-    fn layer(&self, inner: S) -> LimitedService<S> {
-        LimitedService {
+    fn layer(&self, inner: S) -> Limited<S> {
+        Limited {
             inner,
-            limited: self.0.clone(),
+            limits: self.0.clone(),
         }
     }
 }
 
 /// The layered service.
 #[derive(Debug, Clone)]
-pub struct LimitedService<S> {
+pub struct Limited<S> {
     inner: S,
-    limited: Arc<ByClass>,
+    limits: Arc<Inner>,
 }
 
-impl<S> Service<Request> for LimitedService<S>
+impl<S> Service<Request> for Limited<S>
 where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request, Response = Response> + Clone + Send + 'static,
     S::Future: Send,
 {
     type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+    type Error = S::Error;
+    type Future = Either<S::Future, BoxFuture<'static, Result<Response, S::Error>>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
+        let Some(class) = self.limits.classes.of(&request) else {
+            return Either::Left(self.inner.call(request));
+        };
         // The one that was asked whether it is ready goes; its copy stays.
         let copy = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, copy);
-        let limited = self.limited.clone();
+        let limits = self.limits.clone();
         let (mut parts, body) = request.into_parts();
-        Box::pin(async move {
-            let subject = limited.subject(&mut parts).await;
-            let decision = limited.state.limiter.check(limited.class, subject).await;
+        Either::Right(Box::pin(async move {
+            let subject = limits.subject(class, &mut parts).await;
+            let decision = limits.state.limiter.check(class, subject).await;
             let mut response = if decision.allowed {
                 inner.call(Request::from_parts(parts, body)).await?
             } else {
                 let refusal = ApiError::new(Code::RateLimited);
                 refusal.retry_after(decision.wait).into_response()
             };
-            limited.tell(&mut response, decision);
+            limits.tell(&mut response, class, decision);
             Ok(response)
-        })
+        }))
     }
 }
 

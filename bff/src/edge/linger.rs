@@ -59,7 +59,10 @@ impl Unread {
 
 /// Watches over the body of a request, if it has one.
 pub(super) fn watch(mut request: Request<Incoming>) -> Request<axum::body::Body> {
-    if request.body().is_end_stream() || request.version() >= Version::HTTP_2 {
+    if request.body().is_end_stream() {
+        return request.map(|_| axum::body::Body::empty());
+    }
+    if request.version() >= Version::HTTP_2 {
         return request.map(axum::body::Body::new);
     }
     let ended = Arc::new(AtomicBool::new(false));

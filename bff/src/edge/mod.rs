@@ -19,4 +19,5 @@ pub mod roles;
 pub mod router;
 pub mod serve;
 mod shed;
+mod timer;
 mod trace;

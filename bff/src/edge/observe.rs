@@ -1,4 +1,4 @@
-//! The outermost layer: request id, client address, log line, metrics, problem
+//! The outermost layer: request id, log line, metrics, problem
 //! bodies, security headers, and where panics end. One service, written by hand,
 //! because every request passes it.
 
@@ -22,11 +22,9 @@ use tower::{Layer, Service};
 use tracing::{Instrument as _, Span, field, instrument::Instrumented};
 
 use super::{
-    client_address::ClientAddress,
     error::{ApiError, Code},
     linger::Unread,
     request_id::{self, RequestId},
-    serve::Peer,
 };
 use crate::app::AppState;
 
@@ -79,13 +77,6 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         let state = &self.state;
         let id = RequestId::of(request.headers(), &*state.clock);
-        let peer = request
-            .extensions()
-            .get::<Peer>()
-            .copied()
-            .unwrap_or_default();
-        let trusted = &state.settings.client.trusted_proxies.0;
-        let address = ClientAddress::of(peer.0, request.headers(), trusted);
         let route = request.extensions().get::<MatchedPath>().cloned();
         let template = route.as_ref().map_or("unmatched", MatchedPath::as_str);
         let method = method_label(request.method());
@@ -105,7 +96,6 @@ where
             done: false,
         };
         request.extensions_mut().insert(id.clone());
-        request.extensions_mut().insert(address);
         let unread = request.extensions_mut().remove::<Unread>();
         let close = request.version() < Version::HTTP_2 && state.lifetime.is_stopping();
         let inner = catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));

@@ -16,7 +16,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::{
     error::{ApiError, Code},
     extract::json_or_nothing,
-    limits::Limited,
+    limits::Classes,
     openapi::{Document, complete},
 };
 use crate::{
@@ -29,15 +29,18 @@ use crate::{
     screens::home::{HOME, Home},
 };
 
-/// The routes of the public listener, without the layers around them.
-pub fn routes(state: &AppState) -> Router {
-    let (router, _) = documented(Some(state)).split_for_parts();
-    router
+/// The routes of the public listener, without the layers around them, and what
+/// they count as.
+pub fn routes(state: &AppState) -> (Router, Classes) {
+    let (routes, classes) = documented();
+    let (router, _) = routes.split_for_parts();
+    let router = router
         .route("/openapi.json", get(pages::openapi))
         .merge(docs())
         .fallback(|| async { ApiError::new(Code::NotFound) })
         .method_not_allowed_fallback(|| async { ApiError::new(Code::MethodNotAllowed) })
-        .with_state(state.clone())
+        .with_state(state.clone());
+    (router, classes)
 }
 
 /// The interactive documentation, every file of it from this program.
@@ -63,13 +66,14 @@ fn docs() -> Router<AppState> {
 /// # Errors
 /// Never for a document that a test has seen.
 pub fn openapi() -> anyhow::Result<String> {
-    let (_, mut document) = documented(None).split_for_parts();
+    let (routes, _) = documented();
+    let mut document = routes.into_openapi();
     complete(&mut document);
     document.to_pretty_json().context("the OpenAPI document")
 }
 
 #[rustfmt::skip]
-fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
+fn documented() -> (OpenApiRouter<AppState>, Classes) {
     let code_sends = OpenApiRouter::new()
         .routes(routes!(codes::verify_code))          // POST   /v1/auth/verify-code
         .routes(routes!(passwords::reset));           // POST   /v1/auth/reset-password
@@ -124,23 +128,17 @@ fn documented(state: Option<&AppState>) -> OpenApiRouter<AppState> {
         .routes(routes!(well_known::paseto_keys))     // GET    /.well-known/paseto-keys
         .routes(routes!(pages::problems))             // GET    /problems
         .routes(routes!(pages::problem));             // GET    /problems/{code}
-    OpenApiRouter::with_openapi(Document::openapi())
-        .merge(limited(code_sends, Class::Code, state))
-        .merge(limited(sign_in, Class::Auth, state))
-        .merge(limited(writes, Class::Write, state))
-        .merge(limited(reads, Class::Read, state))
-        .merge(limited(public, Class::Public, state))
-}
-
-/// Counts a group of routes as one class. Without an app, for the document
-/// alone, there is nothing to count.
-fn limited(
-    routes: OpenApiRouter<AppState>,
-    class: Class,
-    state: Option<&AppState>,
-) -> OpenApiRouter<AppState> {
-    match state.cloned() {
-        Some(state) => routes.route_layer(Limited::new(state, class)),
-        None => routes,
+    let groups = [
+        (code_sends, Class::Code),
+        (sign_in, Class::Auth),
+        (writes, Class::Write),
+        (reads, Class::Read),
+        (public, Class::Public),
+    ];
+    let (mut all, mut classes) = (OpenApiRouter::with_openapi(Document::openapi()), Classes::default());
+    for (group, class) in groups {
+        classes.add(&group.get_openapi().paths, class);
+        all = all.merge(group);
     }
+    (all, classes)
 }

@@ -9,15 +9,16 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::Request};
+use axum::Router;
+use http::Request;
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
+    service::service_fn,
 };
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
 };
 use platform::shutdown::Lifetime;
 use tokio::{
@@ -28,9 +29,9 @@ use tokio::{
 };
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
+use tower::Service as _;
 
-use super::linger;
+use super::{linger, timer::HeadTimer};
 use crate::config::HttpSettings;
 
 /// How long requests may be under way from a balancer that has just found the
@@ -74,13 +75,12 @@ pub async fn serve(
         };
         // Answers are written whole; waiting for more only delays them.
         let _ = stream.set_nodelay(true);
-        let service = router
-            .clone()
-            .map_request(move |mut request: http::Request<Incoming>| {
-                request.extensions_mut().insert(Peer(peer));
-                linger::watch(request) as Request
-            });
-        let service = TowerToHyperService::new(service);
+        let router = router.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            // Always ready, like every router.
+            router.clone().call(linger::watch(request))
+        });
         let (protocols, draining) = (protocols.clone(), draining.clone());
         let watcher = graceful.watcher();
         tokio::spawn(async move {
@@ -98,8 +98,9 @@ pub async fn serve(
                 let connection = protocols.http2.serve_connection(stream, service);
                 watcher.watch(connection).await
             } else {
-                let connection = protocols.http1.serve_connection(stream, service);
-                watcher.watch(connection).await
+                let mut http1 = protocols.http1.clone();
+                http1.timer(HeadTimer::default());
+                watcher.watch(http1.serve_connection(stream, service)).await
             };
             if let Err(error) = ended {
                 tracing::debug!(%error, "connection ended");
@@ -158,7 +159,6 @@ impl Protocols {
         let patience = settings.header_timeout_ms.duration();
         let mut http1 = http1::Builder::new();
         http1
-            .timer(TokioTimer::new())
             .header_read_timeout(patience)
             .max_buf_size(64 * 1024)
             .max_headers(100);

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use foldhash::quality::RandomState;
 use futures::StreamExt as _;
 use platform::{clock::SharedClock, nats::Nats, shutdown::Lifetime};
 use proto::events::{Event as _, SessionRevoked};
@@ -27,7 +28,7 @@ const OVERLAP_MS: i64 = 60_000;
 /// The sessions that ended lately. Cloning shares them.
 #[derive(Debug, Clone)]
 pub struct Revocations {
-    ended: Arc<RwLock<HashMap<Uuid, i64>>>,
+    ended: Arc<RwLock<HashMap<Uuid, i64, RandomState>>>,
     /// For how long an ended session has to be known, in milliseconds.
     keep: i64,
 }

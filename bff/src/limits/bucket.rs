@@ -137,6 +137,6 @@ impl Clock for Ticks {
     type Instant = Duration;
 
     fn now(&self) -> Duration {
-        micros(self.0.now().timestamp_micros())
+        self.0.since_epoch()
     }
 }

@@ -1,6 +1,6 @@
 //! Connections, before and beside what is asked over them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{StatusCode, Version};
 use platform::config::Millis;
@@ -70,6 +70,29 @@ async fn who_says_nothing_or_stops_halfway_is_hung_up_on() {
         let _ = ended.unwrap_or_else(|_| panic!("{said:?} is waited for"));
         assert!(!heard.starts_with(b"HTTP/1.1 2"), "{said:?}");
     }
+}
+
+#[tokio::test]
+async fn who_goes_on_asking_is_waited_for_anew_each_time() {
+    const PATIENCE: u64 = 1_000;
+    let app = with_patience_for_heads(PATIENCE).await;
+    let mut stream = connect(&app).await;
+    let (began, longer) = (Instant::now(), Duration::from_millis(2 * PATIENCE));
+    let request = b"HEAD /problems HTTP/1.1\r\nhost: x\r\n\r\n";
+    while began.elapsed() < longer {
+        stream.write_all(request).await.unwrap();
+        let mut heard = Vec::new();
+        while !heard.ends_with(b"\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut heard).await.unwrap(), 0, "the end");
+        }
+        assert!(heard.starts_with(b"HTTP/1.1 200 "));
+    }
+    // And then as if it were the first time.
+    stream.write_all(&request[..8]).await.unwrap();
+    let mut heard = Vec::new();
+    let ended = timeout(SOON, stream.read_to_end(&mut heard)).await;
+    let _ = ended.expect("the rest is waited for");
+    assert_eq!(heard, b"");
 }
 
 #[tokio::test]

@@ -63,6 +63,9 @@ async fn every_operation_of_the_document_is_served() {
     // item of this id isn't there either, but the route to it is.
     let nothing = app.get("/v1/nothing", None).await;
     assert_eq!(nothing.header("ratelimit"), None);
+    let page = app.request(Method::HEAD, "/problems");
+    let page = Answer::of(page).await.expect(StatusCode::OK);
+    assert!(page.header("ratelimit").is_some(), "HEAD is a GET");
     for Operation { method, path, .. } in operations {
         let answer = Answer::of(app.request(method.clone(), &path)).await;
         let status = answer.status;

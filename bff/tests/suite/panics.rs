@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use bff::edge::{layers::around, observe::Observe};
+use bff::edge::{layers::around, limits::Classes, observe::Observe};
 use http::StatusCode;
 use serde_json::Value;
 use tower::{Layer as _, Service, ServiceExt as _};
@@ -48,7 +48,7 @@ async fn a_handler_that_panics_answers_as_a_problem() {
             get(async || -> StatusCode { panic!("on purpose") }),
         )
         .route("/goes-on", get(async || StatusCode::NO_CONTENT));
-    asks_three_times(around(routes, &app.state)).await;
+    asks_three_times(around(routes, Classes::default(), &app.state)).await;
 }
 
 /// As a layer could, before there is anything to wait for.

@@ -1,4 +1,7 @@
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 
@@ -63,8 +66,9 @@ impl Default for ManualClock {
 }
 
 impl Clock for ManualClock {
-    fn now(&self) -> DateTime<Utc> {
+    fn since_epoch(&self) -> Duration {
         let time = self.0.lock().expect("no panic while moving the clock");
-        time.now()
+        let since = time.now() - DateTime::UNIX_EPOCH;
+        since.to_std().expect("a time after 1970")
     }
 }

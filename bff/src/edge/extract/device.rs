@@ -1,7 +1,4 @@
-use std::{
-    convert::Infallible,
-    net::{IpAddr, Ipv4Addr},
-};
+use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use http::{header, request::Parts};
@@ -13,11 +10,7 @@ use crate::{
 impl FromRequestParts<AppState> for Device {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Infallible> {
-        let ip = parts
-            .extensions
-            .get::<ClientAddress>()
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0);
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
         let agent = parts
             .headers
             .get(header::USER_AGENT)
@@ -28,7 +21,7 @@ impl FromRequestParts<AppState> for Device {
             .get(header::ACCEPT_LANGUAGE)
             .and_then(|value| value.to_str().ok());
         Ok(Self {
-            ip,
+            ip: ClientAddress::of(parts, &state.settings.client).0,
             user_agent,
             language: Language::accepted(languages.unwrap_or_default()),
         })

@@ -7,9 +7,10 @@ use axum::body::Body;
 use bff::{
     accounts::money::{self, Account},
     cache::{Key, Scope, Ttl},
-    edge::layers::around,
+    edge::{layers::around, limits::Classes},
     handlers::screens::screen,
     identity::Caller,
+    limits::Class,
     screens::{Ask, Keep, Need, Part, PartReport, Screen, json},
     upstream::view::Order,
 };
@@ -134,7 +135,9 @@ async fn its_route_is_one_line_and_brings_its_document_along() {
     let (routes, document) = OpenApiRouter::new()
         .routes(screen::<Wallet>(&WALLET))
         .split_for_parts();
-    let edge = around(routes.with_state(app.state.clone()), &app.state);
+    let mut classes = Classes::default();
+    classes.add(&document.paths, Class::Read);
+    let edge = around(routes.with_state(app.state.clone()), classes, &app.state);
     let ask = async |headers: &[(&str, &str)]| {
         let mut request = Request::get("/v1/screens/wallet?parts=latest");
         for (name, value) in headers {
@@ -147,6 +150,8 @@ async fn its_route_is_one_line_and_brings_its_document_along() {
     let bearer = ("authorization", &*format!("Bearer {token}"));
     let shown = ask(&[bearer]).await;
     assert_eq!(shown.status(), StatusCode::OK);
+    let limit = shown.headers()["ratelimit-policy"].to_str().unwrap();
+    assert!(limit.starts_with("\"read\";q="), "{limit}");
     let known = ("if-none-match", shown.headers()["etag"].to_str().unwrap());
     let again = ask(&[bearer, known]).await;
     assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
