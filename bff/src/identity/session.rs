@@ -4,9 +4,11 @@ mod end;
 mod fresh;
 mod model;
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
-use moka::sync::Cache;
 use platform::{clock::SharedClock, nats::Nats, paseto::SKEW};
+use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use super::{
@@ -36,7 +38,7 @@ pub struct Sessions {
     revocations: Revocations,
     key: Secret256,
     /// Cookie sessions seen within the last second, by the cookie's digest.
-    seen: Cache<[u8; 32], (Caller, i64)>,
+    seen: Arc<Cache<[u8; 32], (Caller, i64)>>,
 }
 
 /// A cookie session that was read isn't read again for this long.
@@ -62,7 +64,7 @@ impl Sessions {
             tokens,
             revocations: Revocations::new(keep),
             key: master.derive("refresh tokens"),
-            seen: Cache::new(100_000),
+            seen: Cache::new(100_000).into(),
         }
     }
 

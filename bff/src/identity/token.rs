@@ -3,12 +3,12 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use moka::sync::Cache;
 use platform::{
     clock::SharedClock,
     paseto::{Claims, TokenError},
     shutdown::Lifetime,
 };
+use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use super::{
@@ -30,7 +30,7 @@ const SERVICE_TOKEN_RESERVE: TimeDelta = TimeDelta::seconds(30);
 /// How often the key file is looked at.
 const KEY_FILE_POLL: Duration = Duration::from_secs(1);
 /// Tokens remembered of each kind.
-const REMEMBERED: u64 = 100_000;
+const REMEMBERED: usize = 100_000;
 
 /// No key is good now: the edge can neither sign nor be believed.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -42,7 +42,8 @@ pub struct NoSigningKey;
 pub struct Verified {
     /// Whom it proves.
     pub caller: Caller,
-    expires_at: DateTime<Utc>,
+    /// In milliseconds since the epoch.
+    until: i64,
     /// Of the keys that it was verified with.
     generation: u64,
 }
@@ -56,11 +57,8 @@ pub struct Tokens {
     keys: KeyRing,
     clock: SharedClock,
     lifetime: TimeDelta,
-    /// For a key so long the usual hasher takes as long as all else here. The keys that
-    /// are in it were signed here, and are compared whole: who knew this hasher's seed
-    /// could make others' tokens be verified anew, and no more.
-    verified: Cache<Box<str>, Verified, foldhash::quality::RandomState>,
-    for_services: Cache<Option<Caller>, Minted>,
+    verified: Arc<Cache<Box<str>, Verified>>,
+    for_services: Arc<Cache<Option<Caller>, Minted>>,
 }
 
 impl Tokens {
@@ -71,10 +69,8 @@ impl Tokens {
             keys,
             clock,
             lifetime,
-            verified: Cache::builder()
-                .max_capacity(REMEMBERED)
-                .build_with_hasher(foldhash::quality::RandomState::default()),
-            for_services: Cache::new(REMEMBERED),
+            verified: Cache::new(REMEMBERED).into(),
+            for_services: Cache::new(REMEMBERED).into(),
         }
     }
 
@@ -125,14 +121,14 @@ impl Tokens {
     /// # Errors
     /// See [`TokenError`].
     pub fn verify(&self, token: &str) -> Result<Verified, TokenError> {
-        let now = self.clock.now();
         let generation = self.keys.verifying().generation();
         if let Some(verified) = self.verified.get(token) {
-            if now < verified.expires_at && verified.generation == generation {
+            if self.clock.now_ms() < verified.until && verified.generation == generation {
                 return Ok(verified);
             }
-            self.verified.invalidate(token);
+            self.verified.remove(token);
         }
+        let now = self.clock.now();
         let claims = self.keys.verifying().verify(token, ISSUER, CLIENTS, now)?;
         let role = claims
             .role
@@ -145,7 +141,7 @@ impl Tokens {
         };
         let verified = Verified {
             caller,
-            expires_at: claims.exp,
+            until: claims.exp.timestamp_millis(),
             generation,
         };
         if now < claims.exp {

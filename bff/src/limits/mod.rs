@@ -18,12 +18,11 @@ mod class;
 mod settings;
 mod shared;
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{convert::Infallible, num::NonZeroU32, sync::Arc, time::Duration};
 
-use foldhash::quality::RandomState;
 use metrics::{Counter, counter};
-use moka::sync::Cache;
 use platform::{clock::SharedClock, redis::Redis};
+use quick_cache::sync::Cache;
 
 pub use class::{Class, Subject};
 pub use settings::{
@@ -38,7 +37,7 @@ use crate::upstream::Guards;
 
 /// Subjects of one class that a replica remembers. What it forgets of a subject
 /// the shared tier knows.
-const MAX_SUBJECTS: u64 = 20_000;
+const MAX_SUBJECTS: usize = 20_000;
 /// A lease is this part of the burst: enough for the requests that a page makes
 /// as it opens, and not missed by the other replicas.
 const LEASE: u32 = 10;
@@ -79,7 +78,7 @@ struct Limits {
     quota: Quota,
     /// How many cells to take from the shared tier at once.
     lease: NonZeroU32,
-    buckets: Cache<Subject, Arc<Bucket>, RandomState>,
+    buckets: Cache<Subject, Arc<Bucket>>,
     decisions: [[Counter; 3]; 2],
 }
 
@@ -128,10 +127,10 @@ impl Limiter {
     /// Counts a request, and decides whether it may pass.
     pub async fn check(&self, class: Class, subject: Subject) -> Decision {
         let limits = &self.classes[class as usize];
-        let bucket = limits.buckets.get_with_by_ref(&subject, || {
-            Arc::new(Bucket::new(limits.quota, self.clock.clone()))
+        let Ok(bucket) = limits.buckets.get_or_insert_with(&subject, || {
+            Ok::<_, Infallible>(Arc::new(Bucket::new(limits.quota, self.clock.clone())))
         });
-        let now = self.clock.now().timestamp_micros();
+        let now = self.clock.now_us();
         let (tier, decision) = match self.decide_here(&bucket, now) {
             Ok(decided) => decided,
             // Boxed, so that the many that ask nothing carry no room for it.
@@ -210,8 +209,6 @@ impl Limits {
         } else {
             quota.burst.get() / LEASE
         };
-        // After so long without a request there is nothing to be remembered.
-        let refill = Duration::from_micros(quota.refill().unsigned_abs());
         let decisions = ["refused", "allowed"].map(|outcome| {
             ["local", "lease", "shared"].map(|tier| {
                 let class = class.as_str();
@@ -222,10 +219,7 @@ impl Limits {
             class,
             quota,
             lease: NonZeroU32::new(lease).unwrap_or(NonZeroU32::MIN),
-            buckets: Cache::builder()
-                .max_capacity(MAX_SUBJECTS)
-                .time_to_idle(refill.max(Duration::from_secs(1)))
-                .build_with_hasher(RandomState::default()),
+            buckets: Cache::new(MAX_SUBJECTS),
             decisions,
         }
     }

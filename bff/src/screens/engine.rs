@@ -1,11 +1,11 @@
 use std::{sync::Arc, time::Duration};
 
-use foldhash::quality::RandomState;
 use futures::{
     FutureExt as _,
     future::{BoxFuture, Either, Ready, ready, try_join_all},
 };
 use platform::clock::SharedClock;
+use quick_cache::{Weighter, sync};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -41,7 +41,7 @@ struct Inner {
     cache: Cache,
     settings: ScreenSettings,
     clock: SharedClock,
-    merged: moka::sync::Cache<(Key, Selection), Arc<Merged>, RandomState>,
+    merged: sync::Cache<(Key, Selection), Arc<Merged>, Size>,
 }
 
 /// A payload all of whose parts were in memory, for the next few answers: while
@@ -56,6 +56,19 @@ struct Merged {
     until: i64,
 }
 
+/// As many of them as there may be, about.
+const MERGED: usize = 4_096;
+
+/// What a payload takes, in bytes.
+#[derive(Debug, Clone)]
+struct Size;
+
+impl Weighter<(Key, Selection), Arc<Merged>> for Size {
+    fn weight(&self, _: &(Key, Selection), merged: &Arc<Merged>) -> u64 {
+        (512 + 64 * merged.keys.len() + merged.payload.body.len()) as u64
+    }
+}
+
 impl Screens {
     /// Shows what `sources` bring.
     #[must_use]
@@ -65,19 +78,12 @@ impl Screens {
         cache: Cache,
         clock: SharedClock,
     ) -> Self {
-        let merged = moka::sync::Cache::builder()
-            .max_capacity(settings.merged_bytes)
-            .weigher(|_, merged: &Arc<Merged>| {
-                let overhead = 512 + 64 * merged.keys.len();
-                u32::try_from(merged.payload.body.len() + overhead).unwrap_or(u32::MAX)
-            })
-            .build_with_hasher(RandomState::default());
         Self(Arc::new(Inner {
             sources,
             cache,
             settings: settings.clone(),
             clock,
-            merged,
+            merged: sync::Cache::with_weighter(MERGED, settings.merged_bytes, Size),
         }))
     }
 
