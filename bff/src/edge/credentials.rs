@@ -38,7 +38,7 @@ impl<'a> Credential<'a> {
     ///
     /// # Errors
     /// 400 when there are several.
-    pub fn of(headers: &'a HeaderMap) -> Result<Option<Self>, ApiError> {
+    fn of(headers: &'a HeaderMap) -> Result<Option<Self>, ApiError> {
         let token = at_most_one(
             headers.get_all(header::AUTHORIZATION).iter(),
             "Authorization",

@@ -1,6 +1,6 @@
-//! The outermost layer: request id, log line, metrics, problem
-//! bodies, security headers, and where panics end. One service, written by hand,
-//! because every request passes it.
+//! The outermost layer: request id, log line, metrics, problem bodies, security
+//! headers, and where panics end. One service, written by hand, because every request
+//! passes it.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

@@ -98,9 +98,8 @@ pub async fn serve(
                 let connection = protocols.http2.serve_connection(stream, service);
                 watcher.watch(connection).await
             } else {
-                let mut http1 = protocols.http1.clone();
-                http1.timer(HeadTimer::default());
-                watcher.watch(http1.serve_connection(stream, service)).await
+                let connection = protocols.http1().serve_connection(stream, service);
+                watcher.watch(connection).await
             };
             if let Err(error) = ended {
                 tracing::debug!(%error, "connection ended");
@@ -204,6 +203,13 @@ impl Protocols {
             }
         };
         timeout(self.patience, look).await.ok()?.ok()
+    }
+
+    /// For one connection, which has a timer to itself.
+    fn http1(&self) -> http1::Builder {
+        let mut http1 = self.http1.clone();
+        http1.timer(HeadTimer::default());
+        http1
     }
 
     /// Who doesn't read an answer is left, or it would wait for ever.

@@ -14,6 +14,7 @@ use tokio::time::{self, sleep_until};
 /// when the head is there, which with tokio's is a lock that all connections share, twice
 /// a request. Sleeps from here share one of tokio's, which stays as it is and is moved on
 /// only when it ends too early: once in the time that is waited, however many requests come.
+/// None may end before the one that was taken before it; all are equally long.
 #[derive(Debug, Clone, Default)]
 pub(super) struct HeadTimer(Arc<Mutex<Option<Pin<Box<time::Sleep>>>>>);
 

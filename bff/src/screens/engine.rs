@@ -56,7 +56,8 @@ struct Merged {
     until: i64,
 }
 
-/// As many of them as there may be, about.
+/// As many of them as are expected. It decides into how many shards their memory is
+/// divided, a few for each core; what is larger than a shard isn't kept.
 const MERGED: usize = 4_096;
 
 /// What a payload takes, in bytes.

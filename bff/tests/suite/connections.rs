@@ -7,7 +7,7 @@ use platform::config::Millis;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::helpers::{TestApp, eventually};
@@ -86,6 +86,7 @@ async fn who_goes_on_asking_is_waited_for_anew_each_time() {
             assert_ne!(stream.read_buf(&mut heard).await.unwrap(), 0, "the end");
         }
         assert!(heard.starts_with(b"HTTP/1.1 200 "));
+        sleep(Duration::from_millis(PATIENCE / 4)).await;
     }
     // And then as if it were the first time.
     stream.write_all(&request[..8]).await.unwrap();
