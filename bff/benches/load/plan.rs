@@ -22,8 +22,12 @@ use super::{
 };
 
 const WARM_UP: Duration = Duration::from_millis(700);
+/// A round's time is divided among so many turns: the machine is another one within
+/// seconds, and what is compared should meet the same.
+const TURNS: usize = 3;
 
-/// Everything that was found about a subject, a value for each round.
+/// Everything that was found about a subject: of throughput a value for each turn of
+/// each round, of latencies one for each round.
 #[derive(Debug)]
 pub(crate) struct Finding {
     pub(crate) subject: Subject,
@@ -161,14 +165,16 @@ async fn measure(
             .programs(stand, peers)
             .map_err(|reason| anyhow::anyhow!("{reason}"))
     };
-    for round in 0..rounds {
+    let turn_time = time.div_f64(TURNS as f64);
+    for turn in 0..rounds * TURNS {
         for finding in &mut findings {
             let subject = finding.subject;
-            report::progress(&format!("{}, round {}", subject.name(), round + 1));
+            report::progress(&format!("{}, turn {}", subject.name(), turn + 1));
             let programs = programs(subject)?;
             let visitors = subject.visitors(stand, programs[0].address).await?;
             let expected = subject.expected();
-            let found = generator::closed(visitors, &programs, expected, WARM_UP, time).await?;
+            let found =
+                generator::closed(visitors, &programs, expected, WARM_UP, turn_time).await?;
             finding.throughput.push(found);
         }
     }

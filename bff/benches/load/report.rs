@@ -235,8 +235,8 @@ fn of(subjects: &[Finding], subject: Subject) -> Option<&Finding> {
     subjects.iter().find(|finding| finding.subject == subject)
 }
 
-/// Of the throughputs of the same round each, since rounds differ by what else
-/// the machine does.
+/// Of the throughputs of the same turn each, since turns differ by what else the
+/// machine does.
 fn ratio(finding: &Finding, reference: &Finding) -> f64 {
     let rounds = finding.throughput.iter().zip(&reference.throughput);
     median(rounds.map(|(found, reference)| found.per_second / reference.per_second))
