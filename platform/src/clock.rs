@@ -31,8 +31,7 @@ pub trait Clock: Send + Sync + std::fmt::Debug + 'static {
 
     /// Now, as milliseconds since the Unix epoch: the form that goes to Redis.
     fn now_ms(&self) -> i64 {
-        let now = self.since_epoch();
-        (now.as_secs() * 1_000 + u64::from(now.subsec_millis())).cast_signed()
+        self.now_us() / 1_000
     }
 
     /// A UUIDv7 of now.

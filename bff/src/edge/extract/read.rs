@@ -190,7 +190,7 @@ impl IfNoneMatch {
 
     /// Weakly, as a 304 wants it. Tags of ours hold no comma.
     fn matches(&self, etag: &HeaderValue) -> bool {
-        // As most clients have it: just that one.
+        // Most clients send back just that one, and it needs no taking apart.
         if self.0.contains(etag) {
             return true;
         }
