@@ -17,7 +17,7 @@ use crate::{
     cache::{Key, Scope, Ttl},
     identity::Caller,
     upstream::{
-        CallError, Context,
+        CallError, Context, Read,
         view::{Item, Order},
     },
 };
@@ -90,7 +90,7 @@ async fn profile(from: Sources, caller: Caller, context: Context) -> Result<User
     let user_id = caller.user_id;
     let found = from
         .accounts
-        .read(context.deadline, user_id, |c| {
+        .read(Read::Profile, context.deadline, user_id, |c| {
             let found = users::find(c, user_id);
             // So that a database that lags isn't believed.
             found
@@ -112,7 +112,7 @@ async fn accounts(
 ) -> Result<Vec<Account>, CallError> {
     let user_id = caller.user_id;
     from.accounts
-        .read(context.deadline, user_id, |c| {
+        .read(Read::Accounts, context.deadline, user_id, |c| {
             money::list(c, user_id, None, ACCOUNTS).boxed()
         })
         .await

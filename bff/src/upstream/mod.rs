@@ -18,7 +18,7 @@ mod settings;
 mod status;
 pub mod view;
 
-pub use accounts::{Accounts, Primary};
+pub use accounts::{Accounts, Primary, Read};
 pub use breaker::BreakerSettings;
 pub use context::{Context, Trail};
 pub use deadline::Deadline;

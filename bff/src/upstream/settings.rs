@@ -47,14 +47,15 @@ pub struct AccountsSettings {
     /// For how long after a change a user reads from the primary, in
     /// milliseconds: longer than the replica usually lags.
     pub primary_after_write_ms: Millis,
-    /// Connections for reads, beside those of `postgres` for everything else.
+    /// Connections for reads, beside those of `postgres` for everything else. One kind
+    /// of read has three quarters of them at most.
     pub max_connections: u32,
     /// How long a read waits for a free connection, in milliseconds.
     pub wait_ms: Millis,
     /// The server ends a read that runs longer, in milliseconds; no less than
     /// the longest time that a screen gives it.
     pub statement_timeout_ms: Millis,
-    /// When reads stop for a while.
+    /// When one kind of read stops for a while.
     pub breaker: BreakerSettings,
 }
 

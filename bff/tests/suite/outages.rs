@@ -173,7 +173,7 @@ async fn operators_see_which_circuits_are_open() {
     let open = circuits().await;
     assert_eq!(open["orders.list_orders"], "open");
     assert_eq!(open["orders.get_item"], "closed", "each method has its own");
-    assert_eq!(open["accounts.read"], "closed");
+    assert_eq!(open["accounts.profile"], "closed");
 
     orders.restart();
     eventually("orders are found again", async || {

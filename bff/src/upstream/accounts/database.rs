@@ -8,21 +8,23 @@ use platform::{
 };
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 
+use super::Read;
 use crate::upstream::{AccountsSettings, CallError, Deadline, Guard, Guards, Policy};
 
-/// One server that is read from, guarded.
+/// One server that is read from, with a guard for each kind of reading.
 #[derive(Debug)]
 pub(super) struct Database {
-    name: &'static str,
+    pool_name: &'static str,
     pool: PgPool,
-    guard: Guard,
+    guards: [Guard; Read::ALL.len()],
     connections: u32,
 }
 
 impl Database {
-    /// Prepares the connections to the server at `url`.
+    /// Prepares the connections to the server at `url`; the names are those of the
+    /// upstream and of the pool, as metrics are labelled.
     pub(super) fn new(
-        name: &'static str,
+        [upstream, pool_name]: [&'static str; 2],
         url: &ServerUrl,
         postgres: &PostgresSettings,
         settings: &AccountsSettings,
@@ -36,7 +38,8 @@ impl Database {
             ..postgres.clone()
         };
         let policy = Policy {
-            concurrency: settings.max_connections as usize,
+            // One kind that hangs leaves some to the rest until its circuit opens.
+            concurrency: (settings.max_connections - settings.max_connections / 4) as usize,
             wait: settings.wait_ms.duration(),
             // A dead connection is replaced below; beyond that, the pool has
             // tried for as long as anyone wants to wait.
@@ -45,16 +48,18 @@ impl Database {
             patience: Duration::from_millis(100),
         };
         Ok(Self {
-            name,
+            pool_name,
             pool: pool.pool_of_readers("bff-read")?,
-            guard: Guard::new(["accounts", name], policy, &settings.breaker, guards),
+            guards: Read::ALL.map(|read| {
+                Guard::new([upstream, read.as_str()], policy, &settings.breaker, guards)
+            }),
             connections: settings.max_connections,
         })
     }
 
     pub(super) fn measure(&self, lifetime: &Lifetime) {
         let (pool, life) = (self.pool.clone(), lifetime.clone());
-        lifetime.spawn(postgres::measure(self.name, pool, life));
+        lifetime.spawn(postgres::measure(self.pool_name, pool, life));
     }
 
     /// Reads. When the deadline passes or the caller goes away, the server
@@ -62,6 +67,7 @@ impl Database {
     /// for while it works.
     pub(super) async fn read<T>(
         &self,
+        what: Read,
         deadline: Deadline,
         query: &impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>>,
     ) -> Result<T, CallError> {
@@ -83,7 +89,7 @@ impl Database {
             }
             Err(CallError::unavailable("every connection was dead"))
         };
-        self.guard.call(deadline, attempt).await
+        self.guards[what as usize].call(deadline, attempt).await
     }
 }
 

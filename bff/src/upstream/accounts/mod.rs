@@ -12,6 +12,39 @@ use self::database::Database;
 pub use self::primary::Primary;
 use super::{AccountsSettings, CallError, Deadline, Guards, RecentWrites};
 
+/// What is read. Each has a circuit and a bound to itself: a table that is locked
+/// costs those who read it, and nobody else.
+#[derive(Debug, Clone, Copy)]
+pub enum Read {
+    /// Who someone is.
+    Profile,
+    /// Accounts and their balances.
+    Accounts,
+    /// What happened in an account.
+    Entries,
+    /// Transfers.
+    Transfers,
+}
+
+impl Read {
+    const ALL: [Self; 4] = [
+        Self::Profile,
+        Self::Accounts,
+        Self::Entries,
+        Self::Transfers,
+    ];
+
+    /// The method, as metrics are labelled.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Accounts => "accounts",
+            Self::Entries => "entries",
+            Self::Transfers => "transfers",
+        }
+    }
+}
+
 /// Reads from the accounts store, guarded. Cloning shares the connections.
 #[derive(Debug, Clone)]
 pub struct Accounts(Arc<Inner>);
@@ -37,11 +70,13 @@ impl Accounts {
         writes: RecentWrites,
         guards: &Guards,
     ) -> Result<Self, sqlx::Error> {
-        let database = |name, url| Database::new(name, url, postgres, settings, guards);
+        let database = |names, url| Database::new(names, url, postgres, settings, guards);
         let replica = settings.replica_url.as_ref();
         Ok(Self(Arc::new(Inner {
-            primary: database("read", &postgres.url)?,
-            replica: replica.map(|url| database("replica", url)).transpose()?,
+            primary: database(["accounts", "read"], &postgres.url)?,
+            replica: replica
+                .map(|url| database(["replica", "replica"], url))
+                .transpose()?,
             writes,
         })))
     }
@@ -64,6 +99,7 @@ impl Accounts {
     /// See [`CallError`].
     pub async fn read<T>(
         &self,
+        what: Read,
         deadline: Deadline,
         user_id: Uuid,
         query: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>>,
@@ -76,13 +112,13 @@ impl Accounts {
         if let Some(replica) = replica
             && !writes.contains(user_id).await
         {
-            match replica.read(deadline, &query).await {
+            match replica.read(what, deadline, &query).await {
                 Err(error) if !matches!(error, CallError::DeadlineExceeded) => {
                     tracing::debug!(%error, "the replica didn't answer");
                 }
                 outcome => return outcome,
             }
         }
-        primary.read(deadline, &query).await
+        primary.read(what, deadline, &query).await
     }
 }

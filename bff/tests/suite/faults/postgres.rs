@@ -1,6 +1,7 @@
 //! Between the edge and PostgreSQL: reads.
 
 use bff::config::Settings;
+use futures::future::join_all;
 use http::StatusCode;
 use platform::testing::{Fault, Loss};
 use serde_json::json;
@@ -97,7 +98,7 @@ async fn nothing_from_postgres_is_stale_screens_or_503_in_time_and_heals() {
         edge.app()
             .login(["ann@example.com", "bob@example.com"][number % 2])
     });
-    let (answers, took) = timed(futures::future::join_all(writes)).await;
+    let (answers, took) = timed(join_all(writes)).await;
     assert!(took < BOUND, "{took:?}");
     for answer in answers {
         assert!(matches!(answer.status.as_u16(), 503 | 504), "{answer:?}");
@@ -134,10 +135,9 @@ async fn connections_that_are_cut_while_they_are_used_fail_no_read() {
     .await;
     let token = edge.app().signed_in("ann@example.com").await.access;
     for _ in 0..20 {
-        let (answers, ()) = tokio::join!(
-            futures::future::join_all((0..4).map(|_| edge.home(&token))),
-            async { edge.postgres.cut() }
-        );
+        let (answers, ()) = tokio::join!(join_all((0..4).map(|_| edge.home(&token))), async {
+            edge.postgres.cut()
+        });
         for answer in answers {
             assert_eq!(answer.expect(StatusCode::OK).json()["complete"], true);
         }
@@ -162,7 +162,7 @@ async fn connections_that_are_forgotten_on_the_way_are_made_anew() {
     let token = edge.app().signed_in("ann@example.com").await.access;
     // Each begins a transaction; together they use every connection there may be.
     let rename = || edge.rename(&token);
-    let renames = async || futures::future::join_all((0..32).map(|_| rename())).await;
+    let renames = async || join_all((0..32).map(|_| rename())).await;
     renames().await;
     edge.postgres.abandon();
     renames().await;
@@ -184,6 +184,9 @@ async fn a_table_that_is_locked_costs_the_part_that_reads_it_alone() {
     let known = edge.app().signed_in("ann@example.com").await.access;
     let unknown = edge.app().signed_in("bob@example.com").await.access;
     edge.keep(&known).await;
+    let emails: Vec<_> = (0..24).map(|n| format!("{n}@example.com")).collect();
+    let many = emails.iter().map(|email| edge.app().signed_in(email));
+    let many: Vec<_> = join_all(many).await.into_iter().map(|t| t.access).collect();
     let lock = edge.app().lock_table("accounts").await;
     let (parts, took) = timed(edge.parts(&unknown)).await;
     assert_eq!(parts["accounts"]["code"], "deadline_exceeded", "{parts}");
@@ -193,6 +196,16 @@ async fn a_table_that_is_locked_costs_the_part_that_reads_it_alone() {
     assert!(took < MS(1_200), "{took:?}");
     edge.app().advance(chrono::TimeDelta::seconds(25));
     assert_eq!(edge.parts(&known).await["accounts"]["status"], "stale");
+    // More at once than there are connections, and more than it takes to open a circuit.
+    for _ in 0..3 {
+        let homes = many.iter().map(|token| edge.parts(token));
+        for parts in join_all(homes).await {
+            assert_eq!(parts["accounts"]["status"], "unavailable", "{parts}");
+            assert_eq!(parts["profile"]["status"], "ok", "{parts}");
+        }
+    }
+    let circuits = edge.app().readyz().await["circuits"].clone();
+    assert_eq!(circuits["accounts.profile"], "closed", "{circuits}");
     drop(lock);
     eventually("all of it is there", async || {
         edge.app().advance(chrono::TimeDelta::seconds(2));

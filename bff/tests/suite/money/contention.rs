@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bff::upstream::{Accounts, CallError, Deadline, Guards, RecentWrites};
+use bff::upstream::{Accounts, CallError, Deadline, Guards, Read, RecentWrites};
 use futures::FutureExt as _;
 use http::{Method, StatusCode};
 use platform::{config::Millis, testing::Server};
@@ -147,7 +147,9 @@ async fn a_value_that_the_store_can_not_take_says_nothing_about_the_store() {
     }
     let ask = async |by| {
         let deadline = Deadline::within(std::time::Duration::from_secs(5));
-        let read = reads.read(deadline, Uuid::nil(), |c| divide(by, c).boxed());
+        let read = reads.read(Read::Accounts, deadline, Uuid::nil(), |c| {
+            divide(by, c).boxed()
+        });
         read.await
     };
     eventually("an answer", async || ask(1).await.ok()).await;

@@ -12,7 +12,7 @@ use bff::{
     identity::Caller,
     limits::Class,
     screens::{Ask, Keep, Need, Part, PartReport, Screen, json},
-    upstream::view::Order,
+    upstream::{Read, view::Order},
 };
 use futures::FutureExt as _;
 use http::{Request, StatusCode};
@@ -39,10 +39,11 @@ static WALLET: LazyLock<Screen<Caller>> = LazyLock::new(|| {
         call: |from, caller: Caller, context| {
             let user = caller.user_id;
             json(async move {
-                let accounts = from.accounts.read(context.deadline, user, |store| {
+                let accounts = from.accounts;
+                let list = accounts.read(Read::Accounts, context.deadline, user, |store| {
                     money::list(store, user, None, 100).boxed()
                 });
-                accounts.await
+                list.await
             })
         },
     };

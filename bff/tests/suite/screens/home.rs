@@ -232,7 +232,7 @@ async fn metrics_tell_how_parts_and_calls_came_out() {
         r#"part_requests_total{screen="home",part="orders",status="ok",source="l1"}"#,
         r#"part_duration_seconds_count{screen="home",part="profile",source="live"}"#,
         r#"upstream_attempts_total{upstream="orders",method="list_orders",kind="first"}"#,
-        r#"upstream_request_duration_seconds_count{upstream="accounts",method="read",outcome="ok"}"#,
+        r#"upstream_request_duration_seconds_count{upstream="accounts",method="profile",outcome="ok"}"#,
         r#"upstream_breaker_state{upstream="orders",method="list_orders"}"#,
         r#"upstream_in_flight{upstream="redis",method="cache"}"#,
         r#"cache_requests_total{tier="l1",outcome="hit"}"#,

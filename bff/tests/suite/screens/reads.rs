@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bff::{
     accounts::money::{self, Account},
-    upstream::{Accounts, CallError, Deadline},
+    upstream::{Accounts, CallError, Deadline, Read},
 };
 use futures::FutureExt as _;
 use sqlx::{Connection as _, PgConnection};
@@ -32,7 +32,7 @@ async fn list(
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Account>, CallError> {
-    let read = reads.read(deadline, user, |c| {
+    let read = reads.read(Read::Accounts, deadline, user, |c| {
         money::list(c, user, after, limit).boxed()
     });
     read.await
@@ -44,7 +44,9 @@ async fn account(
     user: Uuid,
     id: Uuid,
 ) -> Result<Account, CallError> {
-    let read = reads.read(deadline, user, |c| money::get(c, user, id).boxed());
+    let read = reads.read(Read::Accounts, deadline, user, |c| {
+        money::get(c, user, id).boxed()
+    });
     read.await
 }
 

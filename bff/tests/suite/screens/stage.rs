@@ -13,7 +13,7 @@ use bff::{
     },
     screens::{Ask, Payload, ScreenSettings, Screens, Sources, home::HOME},
     upstream::{
-        Accounts, AccountsSettings, CallError, Deadline, Guards, Orders, OrdersSettings,
+        Accounts, AccountsSettings, CallError, Deadline, Guards, Orders, OrdersSettings, Read,
         RecentWrites,
     },
 };
@@ -158,7 +158,7 @@ pub async fn user(
     deadline: Deadline,
     id: Uuid,
 ) -> Result<Option<User>, CallError> {
-    let read = reads.read(deadline, id, |c| users::find(c, id).boxed());
+    let read = reads.read(Read::Profile, deadline, id, |c| users::find(c, id).boxed());
     read.await
 }
 
