@@ -7,7 +7,7 @@ use bff::{
     app::AppState,
     cache::{Key, Scope, Ttl},
     config::{EnvironmentKind, Settings},
-    edge::serve::Peer,
+    edge::visit::Visit,
     identity::{Caller, Role},
     upstream::Deadline,
 };
@@ -151,7 +151,7 @@ impl Edge {
             .header(header::USER_AGENT, "Mozilla/5.0 (X11; Linux x86_64)")
             .header(header::ACCEPT, "application/json")
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
-            .extension(Peer::default());
+            .extension(Visit::default());
         request.body(Body::empty()).expect("a request")
     }
 

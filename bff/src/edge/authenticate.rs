@@ -6,45 +6,69 @@ use http::{HeaderValue, request::Parts};
 use super::{
     credentials::{Credential, SESSION_COOKIE},
     error::{ApiError, Code},
+    visit::Visit,
 };
 use crate::{app::AppState, identity::Caller};
 
-/// What was found out about a request, kept so that it is found out once.
-#[derive(Debug, Clone)]
-struct Authentication(Result<Option<Caller>, ApiError>);
+/// Whom a request proves; nobody, when it doesn't try to. 401 when it tries and fails,
+/// 503 when Redis is away: then the cookie may be good, and stays.
+pub type Authentication = Result<Option<Caller>, ApiError>;
 
-/// Whom the request proves; nobody, when it doesn't try to.
+/// Finds out whom a request proves, once. That it tries in one way, and may use a cookie
+/// as it does, [`credentials::Guard`](super::credentials::Guard) has checked.
 ///
 /// # Errors
-/// 401 when it tries and fails, 503 when Redis is away: then the cookie may be
-/// good, and stays. That it tries in one way, and may use a cookie as it does,
-/// [`credentials::Guard`](super::credentials::Guard) has checked.
-pub async fn authenticate(parts: &mut Parts, state: &AppState) -> Result<Option<Caller>, ApiError> {
-    if let Some(Authentication(known)) = parts.extensions.get() {
-        return known.clone();
+/// See [`Authentication`].
+pub async fn authenticate(parts: &mut Parts, state: &AppState) -> Authentication {
+    match at_once(parts, state) {
+        Ok(known) => known,
+        Err(Cookie { value, caller }) => {
+            let found = state.sessions.by_cookie(value).await;
+            let outcome = found.map_err(ApiError::from).and_then(proven);
+            caller.insert(outcome).clone()
+        }
     }
-    let outcome = resolve(parts, state).await;
-    parts.extensions.insert(Authentication(outcome.clone()));
-    outcome
 }
 
-async fn resolve(parts: &Parts, state: &AppState) -> Result<Option<Caller>, ApiError> {
-    let caller = match Credential::only(&parts.headers) {
-        None => return Ok(None),
+/// A cookie that Redis may have to be asked about, and where to keep the answer.
+pub(super) struct Cookie<'a> {
+    value: &'a str,
+    caller: &'a mut Option<Authentication>,
+}
+
+/// Finds it out without waiting.
+///
+/// # Errors
+/// The cookie, for which that can't be.
+pub(super) fn at_once<'a>(
+    parts: &'a mut Parts,
+    state: &AppState,
+) -> Result<Authentication, Cookie<'a>> {
+    let caller = &mut Visit::of(&mut parts.extensions).caller;
+    if let Some(known) = caller {
+        return Ok(known.clone());
+    }
+    let outcome = match Credential::only(&parts.headers) {
+        None => Ok(None),
         Some(Credential::Token(value)) => {
-            bearer(value).and_then(|token| state.sessions.by_token(token))
+            proven(bearer(value).and_then(|token| state.sessions.by_token(token)))
         }
-        Some(Credential::Cookie(value)) => state.sessions.by_cookie(value).await?,
+        Some(Credential::Cookie(value)) => return Err(Cookie { value, caller }),
     };
+    Ok(caller.insert(outcome).clone())
+}
+
+fn proven(caller: Option<Caller>) -> Authentication {
     caller
         .map(Some)
         .ok_or_else(|| ApiError::new(Code::Unauthenticated))
 }
 
-fn bearer(value: &HeaderValue) -> Option<&str> {
-    // `to_str` looks at one byte after the other, and tokens are long.
-    let (scheme, token) = str::from_utf8(value.as_bytes()).ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+/// As bytes: a token that was seen before needn't be looked at to know it again.
+fn bearer(value: &HeaderValue) -> Option<&[u8]> {
+    let (scheme, token) = value.as_bytes().split_at_checked("Bearer ".len())?;
+    let is_bearer = scheme.eq_ignore_ascii_case(b"Bearer ");
+    is_bearer.then(|| token.trim_ascii())
 }
 
 impl FromRequestParts<AppState> for Caller {

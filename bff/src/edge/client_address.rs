@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use http::{HeaderMap, HeaderName, request::Parts};
 use ipnet::IpNet;
 
-use super::serve::Peer;
+use super::visit::{UNKNOWN, Visit};
 use crate::config::ClientSettings;
 
 /// The address of the client: that of the connection, or the last one in
@@ -22,11 +22,12 @@ const MAX_HOPS: usize = 16;
 
 impl ClientAddress {
     pub(super) fn of(parts: &Parts, settings: &ClientSettings) -> Self {
-        let peer = parts.extensions.get().copied().unwrap_or_default();
+        let visit = parts.extensions.get::<Visit>();
+        let peer = visit.map_or(UNKNOWN, |visit| visit.peer);
         Self::behind(peer, &parts.headers, &settings.trusted_proxies.0)
     }
 
-    fn behind(Peer(peer): Peer, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+    fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
         let mut address = peer.to_canonical();
         if !is_trusted(&address) {
@@ -76,7 +77,7 @@ mod tests {
         for value in forwarded {
             headers.append("x-forwarded-for", HeaderValue::from_str(value).unwrap());
         }
-        ClientAddress::behind(Peer(peer.parse().unwrap()), &headers, &trusted)
+        ClientAddress::behind(peer.parse().unwrap(), &headers, &trusted)
             .0
             .to_string()
     }

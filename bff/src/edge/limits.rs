@@ -4,8 +4,9 @@ use std::{
     collections::HashMap,
     io::Write as _,
     mem,
+    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use axum::{
@@ -15,11 +16,12 @@ use axum::{
 use foldhash::fast::RandomState;
 use futures::future::{BoxFuture, Either};
 use http::{HeaderName, HeaderValue, Method, request::Parts};
+use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 use utoipa::openapi::Paths;
 
 use super::{
-    authenticate::authenticate,
+    authenticate::{Authentication, at_once, authenticate},
     client_address::ClientAddress,
     error::{ApiError, Code, whole_seconds},
 };
@@ -95,26 +97,47 @@ impl Limits {
 }
 
 impl Inner {
+    /// Whom a request counts for, unless Redis has to be asked for it.
+    fn subject_at_once(&self, class: Class, parts: &mut Parts) -> Option<Subject> {
+        let proof = match class.is_strict() {
+            true => Ok(None),
+            false => at_once(parts, &self.state).ok()?,
+        };
+        Some(self.subject(&proof, parts))
+    }
+
     /// By user when the request proves one, else by the client's address. A
     /// proof that is worth nothing counts by address too, and is left to the
     /// handler to refuse.
-    async fn subject(&self, class: Class, parts: &mut Parts) -> Subject {
-        if !class.is_strict()
-            && let Ok(Some(caller)) = authenticate(parts, &self.state).await
-        {
-            return Subject::User(caller.user_id);
+    fn subject(&self, proof: &Authentication, parts: &Parts) -> Subject {
+        match proof {
+            Ok(Some(caller)) => Subject::User(caller.user_id),
+            _ => Subject::Address(ClientAddress::of(parts, &self.state.settings.client).bucket()),
         }
-        let address = ClientAddress::of(parts, &self.state.settings.client);
-        Subject::Address(address.bucket())
     }
 
-    /// Tells the client where it stands.
-    fn tell(&self, response: &mut Response, class: Class, decision: Decision) {
+    /// Where the client stands.
+    fn told(&self, class: Class, decision: Decision) -> Told {
         let left = [decision.remaining.into(), whole_seconds(decision.wait)];
-        let left = header_value(class, ["r", "t"], left);
+        Told {
+            policy: self.policies[class as usize].clone(),
+            left: header_value(class, ["r", "t"], left),
+        }
+    }
+}
+
+/// Tells the client where it stands.
+#[derive(Debug)]
+struct Told {
+    policy: HeaderValue,
+    left: HeaderValue,
+}
+
+impl Told {
+    fn add(self, response: &mut Response) {
         let headers = response.headers_mut();
-        headers.insert(POLICY, self.policies[class as usize].clone());
-        headers.insert(LIMIT, left);
+        headers.insert(POLICY, self.policy);
+        headers.insert(LIMIT, self.left);
     }
 }
 
@@ -143,33 +166,86 @@ where
 {
     type Response = Response;
     type Error = S::Error;
-    type Future = Either<S::Future, BoxFuture<'static, Result<Response, S::Error>>>;
+    type Future = Limitation<S::Future, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let Some(class) = self.limits.classes.of(&request) else {
-            return Either::Left(self.inner.call(request));
+        let limits = &self.limits;
+        let Some(class) = limits.classes.of(&request) else {
+            let inner = Either::Left(self.inner.call(request));
+            return Limitation { inner, told: None };
         };
+        let (mut parts, body) = request.into_parts();
+        let subject = limits.subject_at_once(class, &mut parts);
+        let counted = subject.map(|subject| limits.state.limiter.count(class, subject));
+        if let Some(Ok(decision)) = counted
+            && decision.allowed
+        {
+            let inner = self.inner.call(Request::from_parts(parts, body));
+            return Limitation {
+                inner: Either::Left(inner),
+                told: Some(limits.told(class, decision)),
+            };
+        }
         // The one that was asked whether it is ready goes; its copy stays.
         let copy = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, copy);
-        let limits = self.limits.clone();
-        let (mut parts, body) = request.into_parts();
-        Either::Right(Box::pin(async move {
-            let subject = limits.subject(class, &mut parts).await;
-            let decision = limits.state.limiter.check(class, subject).await;
+        let limits = limits.clone();
+        let asked = async move {
+            let Inner { state, .. } = &*limits;
+            let decision = match counted {
+                Some(Ok(decision)) => decision,
+                Some(Err(undecided)) => state.limiter.ask(undecided).await,
+                None => {
+                    let proof = authenticate(&mut parts, state).await;
+                    state
+                        .limiter
+                        .check(class, limits.subject(&proof, &parts))
+                        .await
+                }
+            };
             let mut response = if decision.allowed {
                 inner.call(Request::from_parts(parts, body)).await?
             } else {
                 let refusal = ApiError::new(Code::RateLimited);
                 refusal.retry_after(decision.wait).into_response()
             };
-            limits.tell(&mut response, class, decision);
+            limits.told(class, decision).add(&mut response);
             Ok(response)
-        }))
+        };
+        Limitation {
+            inner: Either::Right(Box::pin(asked)),
+            told: None,
+        }
+    }
+}
+
+pin_project! {
+    /// A request on its way behind the limits.
+    pub struct Limitation<F, E> {
+        #[pin]
+        inner: Either<F, BoxFuture<'static, Result<Response, E>>>,
+        // What is added to its answer, if that isn't done yet.
+        told: Option<Told>,
+    }
+}
+
+impl<F, E> Future for Limitation<F, E>
+where
+    F: Future<Output = Result<Response, E>>,
+{
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = ready!(this.inner.poll(cx))?;
+        if let Some(told) = this.told.take() {
+            told.add(&mut response);
+        }
+        Poll::Ready(Ok(response))
     }
 }
 

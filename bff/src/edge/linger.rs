@@ -23,6 +23,8 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::{runtime::Handle, time::timeout};
 
+use super::visit::Visit;
+
 /// So much of a body is read for nothing.
 const MOST: usize = 8 * 1024 * 1024;
 /// For so long.
@@ -70,7 +72,7 @@ pub(super) fn watch(mut request: Request<Incoming>) -> Request<axum::body::Body>
     let waits = expects.is_some_and(|expects| expects == HeaderValue::from_static("100-continue"));
     let length = request.body().size_hint().exact();
     let is_short = !waits && length.is_some_and(|length| length <= SHORT);
-    request.extensions_mut().insert(Unread {
+    Visit::of(request.extensions_mut()).unread = Some(Unread {
         ended: ended.clone(),
         is_short,
     });

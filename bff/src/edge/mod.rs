@@ -21,3 +21,4 @@ pub mod serve;
 mod shed;
 mod timer;
 mod trace;
+pub mod visit;

@@ -25,6 +25,7 @@ use super::{
     error::{ApiError, Code},
     linger::Unread,
     request_id::{self, RequestId},
+    visit::Visit,
 };
 use crate::app::AppState;
 
@@ -95,10 +96,12 @@ where
             span: span.clone(),
             done: false,
         };
-        request.extensions_mut().insert(id.clone());
-        let unread = request.extensions_mut().remove::<Unread>();
+        let visit = Visit::of(request.extensions_mut());
+        visit.id = Some(id.clone());
+        let unread = visit.unread.take();
         let close = request.version() < Version::HTTP_2 && state.lifetime.is_stopping();
-        let inner = catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));
+        let begin = || span.in_scope(|| self.inner.call(request));
+        let inner = catch_unwind(AssertUnwindSafe(begin));
         Observation {
             inner: inner.ok().map(|inner| inner.instrument(span)),
             most: state.settings.http.request_timeout_ms.duration(),

@@ -1,13 +1,7 @@
 //! The public listener: HTTP/1.1 and HTTP/2 over one port, bounded in
 //! connections and in the time that a client may take, and drained at the end.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr},
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use http::Request;
@@ -31,7 +25,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
-use super::{linger, timer::HeadTimer};
+use super::{linger, timer::HeadTimer, visit::Visit};
 use crate::config::HttpSettings;
 
 /// How long requests may be under way from a balancer that has just found the
@@ -44,16 +38,6 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// When first bytes that may become either version are looked at again, at first
 /// and later. Hardly anyone's come in pieces.
 const PEEK_AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(320));
-
-/// The address at the other end of the connection.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub IpAddr);
-
-impl Default for Peer {
-    fn default() -> Self {
-        Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
-    }
-}
 
 /// Serves until the lifetime ends, then drains: for `drain_delay_ms` new
 /// connections are still taken, and each answer asks its client to leave; then
@@ -77,7 +61,7 @@ pub async fn serve(
         let _ = stream.set_nodelay(true);
         let router = router.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(Visit::from(peer));
             // Always ready, like every router.
             router.clone().call(linger::watch(request))
         });

@@ -202,7 +202,7 @@ impl Sessions {
 
     /// Whom an access token proves, if its session has not ended.
     #[must_use]
-    pub fn by_token(&self, token: &str) -> Option<Caller> {
+    pub fn by_token(&self, token: &[u8]) -> Option<Caller> {
         let verified = self.tokens.verify(token).ok()?;
         let caller = verified.caller;
         (!self.revocations.contains(caller.session_id)).then_some(caller)

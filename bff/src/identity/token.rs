@@ -57,7 +57,7 @@ pub struct Tokens {
     keys: KeyRing,
     clock: SharedClock,
     lifetime: TimeDelta,
-    verified: Arc<Cache<Box<str>, Verified>>,
+    verified: Arc<Cache<Box<[u8]>, Verified>>,
     for_services: Arc<Cache<Option<Caller>, Minted>>,
 }
 
@@ -120,7 +120,7 @@ impl Tokens {
     ///
     /// # Errors
     /// See [`TokenError`].
-    pub fn verify(&self, token: &str) -> Result<Verified, TokenError> {
+    pub fn verify(&self, token: &[u8]) -> Result<Verified, TokenError> {
         let generation = self.keys.verifying().generation();
         if let Some(verified) = self.verified.get(token) {
             if self.clock.now_ms() < verified.until && verified.generation == generation {
@@ -129,7 +129,8 @@ impl Tokens {
             self.verified.remove(token);
         }
         let now = self.clock.now();
-        let claims = self.keys.verifying().verify(token, ISSUER, CLIENTS, now)?;
+        let text = str::from_utf8(token).map_err(|_| TokenError::Malformed)?;
+        let claims = self.keys.verifying().verify(text, ISSUER, CLIENTS, now)?;
         let role = claims
             .role
             .parse::<Role>()

@@ -74,7 +74,6 @@ pub struct Limiter {
 /// One class.
 #[derive(Debug)]
 struct Limits {
-    class: Class,
     quota: Quota,
     /// How many cells to take from the shared tier at once.
     lease: NonZeroU32,
@@ -126,18 +125,59 @@ impl Limiter {
 
     /// Counts a request, and decides whether it may pass.
     pub async fn check(&self, class: Class, subject: Subject) -> Decision {
+        match self.count(class, subject) {
+            Ok(decision) => decision,
+            Err(undecided) => self.ask(undecided).await,
+        }
+    }
+
+    /// Counts a request, and decides by what this replica knows whether it may pass.
+    ///
+    /// # Errors
+    /// What has to be [asked](Self::ask) of the shared tier.
+    pub fn count(&self, class: Class, subject: Subject) -> Result<Decision, Undecided> {
         let limits = &self.classes[class as usize];
         let Ok(bucket) = limits.buckets.get_or_insert_with(&subject, || {
             Ok::<_, Infallible>(Arc::new(Bucket::new(limits.quota, self.clock.clone())))
         });
         let now = self.clock.now_us();
-        let (tier, decision) = match self.decide_here(&bucket, now) {
-            Ok(decided) => decided,
-            // Boxed, so that the many that ask nothing carry no room for it.
-            Err(paid) => Box::pin(self.ask(limits, subject, &bucket, paid, now)).await,
+        match self.decide_here(&bucket, now) {
+            Ok((tier, decision)) => Ok(limits.decided(tier, decision)),
+            Err(paid) => Err(Undecided {
+                class,
+                subject,
+                bucket,
+                paid,
+                now,
+            }),
+        }
+    }
+
+    /// Decides by what the shared tier knows, or without it when it is away.
+    pub async fn ask(&self, undecided: Undecided) -> Decision {
+        let Undecided {
+            class,
+            subject,
+            bucket,
+            paid,
+            now,
+        } = undecided;
+        let limits = &self.classes[class as usize];
+        let name = format!("{}:{subject}", class.as_str());
+        let answer = self.shared.take(&name, limits.quota, limits.lease, now);
+        let Ok(grant) = answer.await else {
+            return limits.decided(Tier::Local, self.decide_alone(&bucket, paid));
         };
-        limits.decisions[usize::from(decision.allowed)][tier as usize].increment(1);
-        decision
+        bucket.learn(grant, now);
+        // A request beside this one may have brought a lease meanwhile.
+        let allowed = grant.cells > 0 || bucket.take_leased(now);
+        let left = bucket.left(now);
+        let decision = if allowed {
+            Decision::allowed(left)
+        } else {
+            Decision::refused(left.next)
+        };
+        limits.decided(Tier::Shared, decision)
     }
 
     /// Decides by what this replica knows. When that isn't enough, the request
@@ -160,31 +200,6 @@ impl Limiter {
         }
     }
 
-    async fn ask(
-        &self,
-        limits: &Limits,
-        subject: Subject,
-        bucket: &Bucket,
-        paid: Paid,
-        now: i64,
-    ) -> (Tier, Decision) {
-        let name = format!("{}:{subject}", limits.class.as_str());
-        let answer = self.shared.take(&name, limits.quota, limits.lease, now);
-        let Ok(grant) = answer.await else {
-            return (Tier::Local, self.decide_alone(bucket, paid));
-        };
-        bucket.learn(grant, now);
-        // A request beside this one may have brought a lease meanwhile.
-        let allowed = grant.cells > 0 || bucket.take_leased(now);
-        let left = bucket.left(now);
-        let decision = if allowed {
-            Decision::allowed(left)
-        } else {
-            Decision::refused(left.next)
-        };
-        (Tier::Shared, decision)
-    }
-
     /// Decides without the shared tier: what hasn't been paid yet is taken, too.
     fn decide_alone(&self, bucket: &Bucket, paid: Paid) -> Decision {
         let rest = NonZeroU32::new(self.replicas.get() - paid.price.get());
@@ -193,6 +208,18 @@ impl Limiter {
             Err(wait) => Decision::refused(wait),
         }
     }
+}
+
+/// A request that was counted here, of which only the shared tier knows whether it
+/// may pass.
+#[derive(Debug)]
+pub struct Undecided {
+    class: Class,
+    subject: Subject,
+    bucket: Arc<Bucket>,
+    paid: Paid,
+    /// When it was counted, in microseconds since the epoch.
+    now: i64,
 }
 
 /// What a request has cost in the local bucket, and what is left there.
@@ -216,12 +243,16 @@ impl Limits {
             })
         });
         Self {
-            class,
             quota,
             lease: NonZeroU32::new(lease).unwrap_or(NonZeroU32::MIN),
             buckets: Cache::new(MAX_SUBJECTS),
             decisions,
         }
+    }
+
+    fn decided(&self, tier: Tier, decision: Decision) -> Decision {
+        self.decisions[usize::from(decision.allowed)][tier as usize].increment(1);
+        decision
     }
 }
 

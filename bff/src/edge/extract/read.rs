@@ -25,6 +25,7 @@ use crate::{
         error::{ApiError, FieldError},
         observe::HEADERS,
         request_id::RequestId,
+        visit::Visit,
     },
     screens::Ask,
     upstream::{Context, Deadline, Trail},
@@ -133,9 +134,10 @@ fn limit(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
         })
 }
 
-fn trail(parts: &Parts) -> Trail {
+fn trail(parts: &mut Parts) -> Trail {
+    let visit = Visit::of(&mut parts.extensions);
     Trail {
-        request_id: parts.extensions.get().map(RequestId::header_value),
+        request_id: visit.id.as_ref().map(RequestId::header_value),
         traceparent: parts.headers.get(TRACEPARENT).cloned(),
     }
 }

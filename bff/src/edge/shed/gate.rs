@@ -75,18 +75,28 @@ impl Gate {
         (self.limit.get().saturating_mul(priority.share()) / 100).max(1)
     }
 
-    /// Lets a request in, or doesn't.
-    pub fn admit(
-        self: &Arc<Self>,
-        priority: Priority,
-        route: Option<&MatchedPath>,
-    ) -> Option<Permit> {
+    /// Counts one more, if it may be let in, and returns how many there were.
+    fn enter(&self, priority: Priority) -> Option<usize> {
         let limit = self.limit(priority);
         let one_more = |in_flight| Some(in_flight + 1).filter(|sum| *sum <= limit);
-        let admitted = self
-            .in_flight
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more);
-        if let Ok(in_flight) = admitted {
+        self.in_flight
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more)
+            .ok()
+    }
+
+    /// Lets a request in, or doesn't. Where there is room for any, nobody asks how
+    /// much this one matters.
+    pub fn admit(
+        self: &Arc<Self>,
+        priority: impl FnOnce() -> Priority,
+        route: Option<&MatchedPath>,
+    ) -> Option<Permit> {
+        let mut matters = Priority::Low;
+        let entered = self.enter(matters).or_else(|| {
+            matters = priority();
+            self.enter(matters)
+        });
+        if let Some(in_flight) = entered {
             self.gauge.increment(1);
             let began = Instant::now();
             let sample = route.filter(|_| self.limit.samples(began));
@@ -99,8 +109,8 @@ impl Gate {
                 }),
             });
         }
-        self.refused[priority as usize].increment(1);
-        if priority == Priority::High {
+        self.refused[matters as usize].increment(1);
+        if matters == Priority::High {
             self.overloaded.store(true, Ordering::SeqCst);
             // All that was in flight may have ended before the flag was up.
             self.recover();
@@ -163,7 +173,7 @@ mod tests {
     }
 
     fn fill(gate: &Arc<Gate>, priority: Priority) -> Vec<Permit> {
-        std::iter::from_fn(|| gate.admit(priority, None)).collect()
+        std::iter::from_fn(|| gate.admit(|| priority, None)).collect()
     }
 
     #[test]
@@ -173,7 +183,7 @@ mod tests {
         assert_eq!(permits.len(), 70);
         permits.extend(fill(&gate, Priority::Normal));
         assert_eq!(permits.len(), 90);
-        assert!(gate.admit(Priority::Low, None).is_none());
+        assert!(gate.admit(|| Priority::Low, None).is_none());
         permits.extend(fill(&gate, Priority::High));
         assert_eq!(permits.len(), 100);
         drop(permits);
@@ -192,9 +202,9 @@ mod tests {
         let gate = gate(10);
         let overloaded = || gate.overloaded.load(Ordering::SeqCst);
         let mut permits = fill(&gate, Priority::Normal);
-        permits.extend([gate.admit(Priority::High, None).unwrap()]);
+        permits.extend([gate.admit(|| Priority::High, None).unwrap()]);
         assert!(!overloaded(), "only what matters less was refused");
-        assert!(gate.admit(Priority::High, None).is_none());
+        assert!(gate.admit(|| Priority::High, None).is_none());
         assert!(overloaded());
         permits.truncate(7);
         assert!(overloaded(), "there is no room for the least important yet");
@@ -209,7 +219,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..20_000 {
-                        drop(gate.admit(Priority::High, None));
+                        drop(gate.admit(|| Priority::High, None));
                     }
                 });
             }

@@ -107,7 +107,7 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let route = request.extensions().get::<MatchedPath>();
-        match self.gate.admit(Priority::of(&request), route) {
+        match self.gate.admit(|| Priority::of(&request), route) {
             Some(permit) => Admission::Admitted {
                 inner: self.inner.call(request),
                 permit,
