@@ -109,7 +109,8 @@ async fn visits(
     Ok(Lane { visitors, rate })
 }
 
-/// One flood, and the peak right before it: the machine's speed changes.
+/// One flood, and the peak, between those right before and after it: the machine's
+/// speed changes.
 #[derive(Debug)]
 struct Flood {
     peak: f64,
@@ -117,6 +118,19 @@ struct Flood {
 }
 
 impl Flood {
+    /// Lets them ask; of the first lane is told. The peak before becomes the one after.
+    async fn measure(
+        stand: &Stand,
+        lanes: Vec<Lane>,
+        peak: &mut f64,
+        time: Duration,
+    ) -> anyhow::Result<Self> {
+        let tally = flood(lanes, time).await?.swap_remove(0);
+        let before = std::mem::replace(peak, peak_of(stand, time).await?);
+        let peak = f64::midpoint(before, *peak);
+        Ok(Self { peak, tally })
+    }
+
     /// Of what can be done, how much still was.
     fn share(&self) -> f64 {
         self.tally.good / self.peak
@@ -140,7 +154,8 @@ pub(crate) struct Overload {
     mixture: Vec<(Kind, Tally)>,
 }
 
-async fn peak(stand: &Stand, time: Duration) -> anyhow::Result<f64> {
+/// As many as a closed loop gets answered.
+async fn peak_of(stand: &Stand, time: Duration) -> anyhow::Result<f64> {
     let visitors = lane(Kind::Home, stand, stand.people.users.len(), 0.0).await?;
     let edge = [&stand.uncached];
     let peak = generator::closed(visitors.visitors, &edge, 200, WARM_UP, time).await?;
@@ -155,26 +170,21 @@ pub(crate) async fn measure(
 ) -> anyhow::Result<Overload> {
     let mut steps = STEPS.map(|step| (step, Vec::new()));
     let mut beside = Vec::new();
+    let mut peak = peak_of(stand, time).await?;
     for round in 1..=rounds {
         for (step, floods) in &mut steps {
-            report::progress("overload, peak");
-            let peak = peak(stand, time).await?;
             let what = format!("overload, {step} times {peak:.0}/s, round {round} of {rounds}");
             report::progress(&what);
             let lane = lane(Kind::Home, stand, CONNECTIONS, peak * *step).await?;
-            let tally = flood(vec![lane], time).await?.swap_remove(0);
-            floods.push(Flood { peak, tally });
+            floods.push(Flood::measure(stand, vec![lane], &mut peak, time).await?);
         }
-        let peak = peak(stand, time).await?;
         report::progress("overload, beside the floor");
         let home = lane(Kind::Home, stand, CONNECTIONS, peak).await?;
         let rest = peak * (MOST - 1.0);
         let floor = visits(stand.floor.address, &[get("/", &[])], CONNECTIONS, rest).await?;
-        let tally = flood(vec![home, floor], time).await?.swap_remove(0);
-        beside.push(Flood { peak, tally });
+        beside.push(Flood::measure(stand, vec![home, floor], &mut peak, time).await?);
     }
     report::progress("overload, mixture");
-    let peak = peak(stand, time).await?;
     let mut lanes = Vec::new();
     for kind in Kind::ALL {
         let rate = peak * MOST * kind.share();
