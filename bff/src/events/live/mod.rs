@@ -191,6 +191,11 @@ impl Live {
         idle().then(|| state.position())
     }
 
+    fn renew(&self, user: Uuid, number: u64) {
+        self.state()
+            .end_of(user, End::Renew, |open| open.number == number);
+    }
+
     fn forget(&self, user: Uuid, number: u64) {
         self.state().forget(user, number);
     }

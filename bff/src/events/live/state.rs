@@ -24,7 +24,7 @@ pub struct State {
 #[derive(Debug)]
 pub struct Open {
     pub session_id: Uuid,
-    number: u64,
+    pub number: u64,
     notes: mpsc::Sender<Note>,
     end: Arc<OnceLock<End>>,
 }

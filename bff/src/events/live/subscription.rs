@@ -51,10 +51,12 @@ impl Subscription {
         }
         let note = tokio::select! {
             biased;
-            note = self.notes.recv() => {
-                note.unwrap_or_else(|| Note::End(self.end.get().copied().unwrap_or(End::GoingAway)))
+            note = self.notes.recv() => self.or_end(note),
+            () = sleep_until(self.until) => {
+                self.live.renew(self.user, self.number);
+                let note = self.notes.recv().await;
+                self.or_end(note)
             }
-            () = sleep_until(self.until) => Note::End(End::Renew),
             () = sleep(self.heartbeat) => {
                 let notes = &self.notes;
                 match self.live.position_if(|| notes.is_empty()) {
@@ -65,6 +67,10 @@ impl Subscription {
         };
         self.over = matches!(note, Note::End(_));
         Some(note)
+    }
+
+    fn or_end(&self, note: Option<Note>) -> Note {
+        note.unwrap_or_else(|| Note::End(self.end.get().copied().unwrap_or(End::GoingAway)))
     }
 }
 
