@@ -41,6 +41,32 @@ async fn while_redis_hangs_each_replica_lets_its_share_through() {
 }
 
 #[tokio::test]
+async fn while_redis_hangs_the_replicas_together_let_nobody_guess_more_often() {
+    let redis = Server::redis().await;
+    let replicas = Replicas::at(redis.url(), 2);
+    redis.stop();
+    lose(&replicas).await;
+    for (class, seconds) in [(Class::Auth, 6), (Class::Code, 360)] {
+        let subject = user();
+        for replica in 0..2 {
+            for left in (0..5).rev() {
+                let decision = replicas.check(replica, class, subject).await;
+                assert!(decision.allowed, "{class:?}");
+                assert_eq!(decision.remaining, left, "{class:?}");
+            }
+            let refused = replicas.check(replica, class, subject).await;
+            assert!(!refused.allowed, "{class:?}");
+            assert_eq!(refused.wait, Duration::from_secs(2 * seconds), "{class:?}");
+        }
+        // One in this time is added, which the two share.
+        replicas
+            .clock
+            .advance(TimeDelta::seconds(2 * seconds as i64));
+        assert_eq!(replicas.passing(100, class, subject).await, 2, "{class:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_count_is_shared_again_once_redis_goes_on() {
     let redis = Server::redis().await;
     let replicas = Replicas::at(redis.url(), 1);
