@@ -109,7 +109,7 @@ async fn a_service_that_was_killed_is_found_again_on_its_port() {
 }
 
 #[tokio::test]
-async fn only_transient_failures_are_missing_parts() {
+async fn refusals_stay_themselves_and_failures_are_missing_parts() {
     let cases = [
         (
             Code::Unavailable,
@@ -121,6 +121,11 @@ async fn only_transient_failures_are_missing_parts() {
         ),
         (
             Code::Internal,
+            json!({ "status": "unavailable", "code": "internal", "retryable": false }),
+        ),
+        // The token that it refused is the edge's own.
+        (
+            Code::Unauthenticated,
             json!({ "status": "unavailable", "code": "internal", "retryable": false }),
         ),
         (
