@@ -7,6 +7,10 @@ use std::{
 
 use futures::future::join_all;
 use http::{Method, StatusCode};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::{
     helpers::{Answer, TestApp, eventually},
@@ -17,6 +21,11 @@ use crate::{
 /// The calls for a request end this soon after its client left, and not at their own
 /// limit, which is a second.
 const SOON: Duration = Duration::from_millis(400);
+
+/// What the end takes at most beside the two settings: 0.5 s for what is on its way,
+/// 5 s for what runs in the background, 2 s for the last words. As they come, 2 s and
+/// 20 s, the sum stays below the 30 s that are left before SIGKILL.
+const AROUND: Duration = Duration::from_millis(7_500);
 
 #[tokio::test]
 async fn at_sigterm_readyz_turns_off_nothing_in_flight_fails_and_the_exit_code_is_0() {
@@ -63,6 +72,35 @@ async fn at_sigterm_readyz_turns_off_nothing_in_flight_fails_and_the_exit_code_i
     };
     tokio::join!(join_all((0..8).map(|_| client())), slow_and_end);
     assert_eq!(program.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_holds_up_the_exit_for_as_long_as_is_set_and_no_longer() {
+    let app = TestApp::start().await;
+    let mut command = app.command(&["serve"]);
+    command
+        .env("BFF_HTTP__DRAIN_DELAY_MS", "200")
+        .env("BFF_HTTP__DRAIN_LIMIT_MS", "1000")
+        .env("BFF_HTTP__BODY_TIMEOUT_MS", "60000")
+        .env("BFF_HTTP__REQUEST_TIMEOUT_MS", "60000");
+    let settings = Duration::from_millis(1_200);
+    let mut program = Program::run(&app, command).await;
+    let address = program.url.strip_prefix("http://").unwrap();
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let head = "POST /v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                content-length: 100\r\nexpect: 100-continue\r\n\r\n";
+    client.write_all(head.as_bytes()).await.unwrap();
+    // The word of a handler that waits for the rest.
+    let mut heard = [0; 25];
+    client.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"HTTP/1.1 100 Continue\r\n\r\n");
+
+    let told = Instant::now();
+    program.terminate();
+    assert_eq!(program.ended().await.code(), Some(0));
+    let took = told.elapsed();
+    assert!(took >= settings, "{took:?}");
+    assert!(took <= settings + AROUND, "{took:?}");
 }
 
 #[tokio::test]
