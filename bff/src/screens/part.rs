@@ -138,8 +138,7 @@ impl Selection {
 }
 
 /// How a part came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// It is there; null means that there is nothing.
     Ok,
@@ -155,30 +154,51 @@ pub enum Status {
 
 /// How a part came out, and why.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct PartReport {
-    /// How it came out.
-    pub status: Status,
-    /// Where it came from, when it is there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<Source>,
-    /// How old it is, in milliseconds, when it is there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub age_ms: Option<u64>,
-    /// Why it isn't there: a code as in problems.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<PartCode>)]
-    pub code: Option<&'static str>,
-    /// Whether asking again may bring it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retryable: Option<bool>,
-    /// When to ask again, in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry_after_ms: Option<u64>,
+#[serde(tag = "status", rename_all = "lowercase")]
+pub enum PartReport {
+    /// It is there; null means that there is nothing.
+    Ok {
+        /// Where it came from.
+        source: Source,
+        /// How old it is, in milliseconds.
+        age_ms: u64,
+    },
+    /// It is there, from before, because nothing newer was to be had yet.
+    Stale {
+        /// Where it came from.
+        source: Source,
+        /// How old it is, in milliseconds.
+        age_ms: u64,
+    },
+    /// It isn't there.
+    Unavailable {
+        /// Why: a code as in problems.
+        #[schema(value_type = PartCode)]
+        code: &'static str,
+        /// Whether asking again may bring it.
+        retryable: bool,
+        /// When to ask again, in milliseconds, if that may bring it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        retry_after_ms: Option<u64>,
+    },
+    /// The caller may not see it.
+    Denied {
+        /// Why: a code as in problems.
+        #[schema(value_type = DeniedCode)]
+        code: &'static str,
+        /// False: asking again doesn't bring it.
+        retryable: bool,
+    },
+    /// It wasn't asked for.
+    Omitted,
 }
 
 schemas! {
-    struct PartCode, "PartCode": "Why a part isn't there: each has a page among the problems.",
-        one_of(CallError::CODES);
+    struct PartCode, "PartCode": "Why a part can't be had: each has a page among the problems.",
+        one_of(["unavailable", "deadline_exceeded", "overloaded", "invalid_request", "internal"]);
+    struct DeniedCode, "DeniedCode": "Why a part isn't shown: each has a page among the problems.",
+        one_of(["unauthenticated", "forbidden"]);
 }
 
 /// What became of a part.
@@ -211,22 +231,34 @@ impl Outcome {
     }
 
     pub(super) fn report(&self, now: i64) -> PartReport {
-        let error = match self {
-            Self::Missing(error) => Some(error),
-            _ => None,
-        };
         let in_ms = |after: Duration| u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-        PartReport {
-            status: self.status(),
-            source: self.source(),
-            age_ms: match self {
-                Self::Present(hit) if hit.source != Source::Live => Some(hit.entry.age_ms(now)),
-                // Fetched for this answer.
-                _ => self.source().map(|_| 0),
+        match (self, self.status()) {
+            (Self::Present(hit), status) => {
+                let source = hit.source;
+                let age_ms = match source {
+                    // Fetched for this answer.
+                    Source::Live => 0,
+                    Source::L1 | Source::L2 => hit.entry.age_ms(now),
+                };
+                match status {
+                    Status::Stale => PartReport::Stale { source, age_ms },
+                    _ => PartReport::Ok { source, age_ms },
+                }
+            }
+            (Self::Empty, _) => PartReport::Ok {
+                source: Source::Live,
+                age_ms: 0,
             },
-            code: error.map(CallError::code),
-            retryable: error.map(CallError::retryable),
-            retry_after_ms: error.and_then(CallError::retry_after).map(in_ms),
+            (Self::Missing(error), Status::Denied) => PartReport::Denied {
+                code: error.code(),
+                retryable: error.retryable(),
+            },
+            (Self::Missing(error), _) => PartReport::Unavailable {
+                code: error.code(),
+                retryable: error.retryable(),
+                retry_after_ms: error.retry_after().map(in_ms),
+            },
+            (Self::Omitted, _) => PartReport::Omitted,
         }
     }
 }

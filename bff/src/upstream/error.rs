@@ -93,18 +93,6 @@ impl CallError {
         }
     }
 
-    /// Every code that there is.
-    pub const CODES: [&str; 8] = [
-        "unavailable",
-        "deadline_exceeded",
-        "overloaded",
-        "unauthenticated",
-        "forbidden",
-        "not_found",
-        "invalid_request",
-        "internal",
-    ];
-
     /// The code that a client sees, the same as in problems.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -1,6 +1,11 @@
 //! Reads through the whole edge.
 
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
 use http::{Method, StatusCode, header};
+use serde_json::{Value, json};
+use tonic::Code;
 
 use crate::{
     helpers::{Answer, TestApp},
@@ -128,6 +133,84 @@ async fn home_needs_someone_and_takes_no_nonsense() {
     .await;
     let part = &none.expect(StatusCode::OK).json()["parts"]["orders"];
     assert_eq!(part["code"], "deadline_exceeded", "next to no time: {part}");
+}
+
+/// The document's schema of this name, made ready.
+fn schema(document: &Value, name: &str) -> jsonschema::Validator {
+    let reference = format!("#/components/schemas/{name}");
+    let schema = json!({ "$ref": reference, "components": document["components"] });
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+#[tokio::test]
+async fn however_a_part_comes_out_the_document_says_so_and_nothing_laxer() {
+    let orders = OrdersStub::start();
+    let app = TestApp::with(|settings| {
+        settings.orders.url = orders.url();
+        settings.orders.breaker.consecutive_failures = u32::MAX;
+        settings.orders.breaker.min_success_ratio = 0.0;
+    })
+    .await;
+    let token = app.signed_in("ann@example.com").await.access;
+    let document = app.get("/openapi.json", None).await.json();
+    let (home, report) = (schema(&document, "Home"), schema(&document, "PartReport"));
+    let (mut seen, mut reports) = (BTreeSet::new(), Vec::new());
+    for (behaviour, path, later) in [
+        (Behaviour::Fail(Code::Unavailable), "", 0),
+        (Behaviour::Fail(Code::ResourceExhausted), "", 0),
+        (Behaviour::Fail(Code::Internal), "", 0),
+        (Behaviour::Fail(Code::PermissionDenied), "", 0),
+        (Behaviour::Hang, "", 0),
+        (Behaviour::Answer, "", 0),
+        (Behaviour::Answer, "?parts=orders", 0),
+        // Past the soft time of orders.
+        (Behaviour::Fail(Code::Internal), "", 20),
+    ] {
+        orders.will(behaviour);
+        app.advance(TimeDelta::seconds(later));
+        let path = format!("/v1/screens/home{path}");
+        let answer = get(&app, &path, &token, &[]).await.expect(StatusCode::OK);
+        let answer = answer.json();
+        home.validate(&answer)
+            .unwrap_or_else(|error| panic!("{error}: {answer}"));
+        for part in answer["parts"].as_object().unwrap().values() {
+            let why = ["status", "code", "source"].map(|name| part[name].as_str());
+            seen.insert(why.into_iter().flatten().collect::<Vec<_>>().join(" "));
+            reports.push(part.clone());
+        }
+    }
+    let expected = [
+        "denied forbidden",
+        "ok l1",
+        "ok live",
+        "omitted",
+        "stale l1",
+        "unavailable deadline_exceeded",
+        "unavailable internal",
+        "unavailable overloaded",
+        "unavailable unavailable",
+    ];
+    assert_eq!(seen, BTreeSet::from(expected.map(str::to_owned)));
+
+    for part in &reports {
+        for name in part.as_object().unwrap().keys() {
+            let (mut null, mut without) = (part.clone(), part.clone());
+            null[name] = Value::Null;
+            assert!(!report.is_valid(&null), "{null}");
+            without.as_object_mut().unwrap().remove(name);
+            let is_extra = name == "retry_after_ms";
+            assert_eq!(report.is_valid(&without), is_extra, "{without}");
+        }
+    }
+    // What a screen shows as empty, and each other's codes.
+    for (status, code) in [
+        ("unavailable", "not_found"),
+        ("unavailable", "forbidden"),
+        ("denied", "internal"),
+    ] {
+        let part = json!({ "status": status, "code": code, "retryable": false });
+        assert!(!report.is_valid(&part), "{part}");
+    }
 }
 
 #[tokio::test]
