@@ -3,6 +3,7 @@ use std::{
     time::Duration,
 };
 
+use metrics::{Gauge, gauge};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
@@ -20,13 +21,15 @@ pub(super) struct Bulkhead {
     places: Semaphore,
     /// Places that are kept back until the callee has answered as many calls.
     kept_back: AtomicUsize,
+    gauge: Gauge,
 }
 
 impl Bulkhead {
-    pub(super) fn new(places: usize) -> Self {
+    pub(super) fn new([upstream, method]: [&'static str; 2], places: usize) -> Self {
         Self {
             places: Semaphore::new(places),
             kept_back: AtomicUsize::new(0),
+            gauge: gauge!("upstream_places_kept_back", "upstream" => upstream, "method" => method),
         }
     }
 
@@ -46,8 +49,9 @@ impl Bulkhead {
     /// are free are kept back.
     pub(super) fn narrow(&self) {
         let free = self.places.available_permits();
-        self.kept_back
-            .fetch_add(self.places.forget_permits(free), Relaxed);
+        let kept_back = self.places.forget_permits(free);
+        self.kept_back.fetch_add(kept_back, Relaxed);
+        self.gauge.increment(kept_back as f64);
     }
 
     /// The callee has answered a call.
@@ -59,6 +63,7 @@ impl Bulkhead {
             .is_ok()
         {
             self.places.add_permits(1);
+            self.gauge.decrement(1.0);
         }
     }
 }

@@ -74,7 +74,7 @@ impl Guard {
         Self {
             name,
             policy,
-            bulkhead: Bulkhead::new(policy.concurrency),
+            bulkhead: Bulkhead::new(name, policy.concurrency),
             breaker: guards.breaker(name, breaker),
             p95: P95::default(),
             guards: guards.clone(),
@@ -114,7 +114,7 @@ impl Guard {
                 Some(after) => after.mul_f64(rand::random_range(1.0..1.5)),
                 None => (FIRST_PAUSE * 2_u32.pow(retry)).mul_f64(rand::random_range(0.5..1.5)),
             };
-            if deadline.remaining() <= pause || !self.guards.budget().withdraw() {
+            if deadline.remaining() <= pause || !self.may_call_again() {
                 return outcome;
             }
             sleep(pause).await;
@@ -171,7 +171,7 @@ impl Guard {
         if let Ok(outcome) = timeout(p95, first.as_mut()).await {
             return outcome;
         }
-        if !self.breaker.is_closed() || !self.guards.budget().withdraw() {
+        if !self.breaker.is_closed() || !self.may_call_again() {
             return first.await;
         }
         // On the heap, since few calls need one.
@@ -180,6 +180,15 @@ impl Guard {
             (Err(error), other) if error.retryable() => other.await,
             (outcome, _) => outcome,
         }
+    }
+
+    /// Takes an extra call from the budget.
+    fn may_call_again(&self) -> bool {
+        let granted = self.guards.budget().withdraw();
+        if !granted {
+            self.metrics.budget_exhausted.increment(1);
+        }
+        granted
     }
 
     async fn attempt<T, F>(
@@ -191,9 +200,11 @@ impl Guard {
     where
         F: Future<Output = Result<T, CallError>>,
     {
-        let rejected = |_: &CallError| self.metrics.rejected.increment(1);
-        let pass = self.breaker.admit().inspect_err(rejected)?;
-        let _place = self.place(deadline, kind).await.inspect_err(rejected)?;
+        let [circuit_open, bulkhead_full] = &self.metrics.rejected;
+        let admitted = self.breaker.admit();
+        let pass = admitted.inspect_err(|_| circuit_open.increment(1))?;
+        let place = self.place(deadline, kind).await;
+        let _place = place.inspect_err(|_| bulkhead_full.increment(1))?;
         let attempt = Attempt::begin(self, kind);
         let given = deadline.remaining();
         let [upstream, method] = self.name;
@@ -303,8 +314,10 @@ impl Drop for Raised<'_> {
 #[derive(Debug)]
 struct GuardMetrics {
     attempts: [Counter; 3],
-    /// Calls that were not made: the circuit was open or the bulkhead full.
-    rejected: Counter,
+    /// Calls that were not made: the circuit was open, or the bulkhead full.
+    rejected: [Counter; 2],
+    /// Retries and hedges that were wanted, and for which the budget had nothing left.
+    budget_exhausted: Counter,
     in_flight: Gauge,
     /// Calls that wait for their turn.
     waiting: Gauge,
@@ -319,10 +332,14 @@ impl GuardMetrics {
         let durations = ["ok", "transient", "internal", "refused"].map(|outcome| {
             histogram!("upstream_request_duration_seconds", "upstream" => upstream, "method" => method, "outcome" => outcome)
         });
+        let rejected = ["circuit_open", "bulkhead_full"].map(|reason| {
+            counter!("upstream_rejected_total", "upstream" => upstream, "method" => method, "reason" => reason)
+        });
         Self {
             attempts,
             durations,
-            rejected: counter!("upstream_rejected_total", "upstream" => upstream, "method" => method),
+            rejected,
+            budget_exhausted: counter!("upstream_budget_exhausted_total", "upstream" => upstream, "method" => method),
             in_flight: gauge!("upstream_in_flight", "upstream" => upstream, "method" => method),
             waiting: gauge!("upstream_waiting", "upstream" => upstream, "method" => method),
         }

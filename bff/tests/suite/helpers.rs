@@ -123,6 +123,8 @@ impl TestApp {
     ) -> Self {
         // One provider for the process; another test may have installed it.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        // Before anything is counted.
+        let _ = metrics_handle();
         let lifetime = Lifetime::new();
         let state = AppState::build(settings.clone(), Arc::new(clock.clone()), lifetime.clone())
             .await
@@ -235,6 +237,14 @@ impl Drop for TestApp {
     fn drop(&mut self) {
         self.lifetime.stop();
     }
+}
+
+/// What this process tells Prometheus of a series.
+pub fn metric(series: &str) -> f64 {
+    let metrics = metrics_handle().render();
+    let value = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok();
+    let value = metrics.lines().find_map(value);
+    value.unwrap_or_else(|| panic!("{series} isn't among {metrics}"))
 }
 
 /// An empty, migrated accounts store.

@@ -9,7 +9,7 @@ use platform::testing::{Fault, Proxy, Server};
 use serde_json::json;
 
 use crate::{
-    helpers::{Answer, PASSWORD, TestApp, accounts_database_on, eventually},
+    helpers::{Answer, PASSWORD, TestApp, accounts_database_on, eventually, metric},
     life::house::House,
     orders_stub::OrdersStub,
     program::Program,
@@ -162,16 +162,19 @@ async fn operators_see_which_circuits_are_open() {
     let app = TestApp::with(|settings| settings.orders.url = orders.url()).await;
     let token = app.signed_in("ann@example.com").await.access;
     let circuits = async || app.readyz().await["circuits"].clone();
+    let gauge = || metric(r#"upstream_breaker_state{upstream="orders",method="list_orders"}"#);
     let ask = async || app.get("/v1/orders", Some(&token)).await.status;
 
     assert_eq!(ask().await, StatusCode::OK);
     assert_eq!(circuits().await["orders.list_orders"], "closed");
+    assert_eq!(gauge(), 0.0);
     orders.kill();
     for _ in 0..7 {
         assert_eq!(ask().await, StatusCode::SERVICE_UNAVAILABLE);
     }
     let open = circuits().await;
     assert_eq!(open["orders.list_orders"], "open");
+    assert_eq!(gauge(), 2.0);
     assert_eq!(open["orders.get_item"], "closed", "each method has its own");
     assert_eq!(open["accounts.profile"], "closed");
 
@@ -182,6 +185,7 @@ async fn operators_see_which_circuits_are_open() {
     })
     .await;
     assert_eq!(circuits().await["orders.list_orders"], "closed");
+    assert_eq!(gauge(), 0.0);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tonic::Code;
 
 use super::{MS, timed};
 use crate::{
-    helpers::{Answer, TestApp, eventually},
+    helpers::{Answer, TestApp, eventually, metric},
     orders_stub::{Behaviour, OrdersStub},
 };
 
@@ -64,6 +64,17 @@ impl Shop {
     }
 }
 
+/// What is told of listing orders.
+fn told(name: &str, reason: &str) -> f64 {
+    metric(&format!(
+        r#"{name}{{upstream="orders",method="list_orders"{reason}}}"#
+    ))
+}
+
+fn rejected(reason: &str) -> f64 {
+    told("upstream_rejected_total", &format!(r#",reason="{reason}""#))
+}
+
 /// However much fails, the next call is made.
 fn forgiving(settings: &mut Settings) {
     settings.orders.breaker.consecutive_failures = u32::MAX;
@@ -93,7 +104,12 @@ async fn a_second_call_saves_a_read_whose_first_is_slow() {
 #[tokio::test]
 async fn retries_stay_within_their_budget_however_much_fails() {
     let shop = Shop::open(forgiving).await;
+    let exhausted = || told("upstream_budget_exhausted_total", "");
+    shop.stub.will_once(Behaviour::Fail(Code::Unavailable));
+    assert_eq!(shop.list().await, StatusCode::OK);
+    assert_eq!(exhausted(), 0.0, "a retry was granted");
     shop.stub.will(Behaviour::Fail(Code::Unavailable));
+    let before = shop.calls();
     let asked = 300;
     let (statuses, took) = timed(async {
         let mut all = Vec::new();
@@ -107,9 +123,10 @@ async fn retries_stay_within_their_budget_however_much_fails() {
     assert_eq!(refused.count(), asked);
     // One for each five, and ten a second: those of ten seconds at once.
     let allowed = asked + asked / 5 + 100 + 10 * took.as_secs() as usize;
-    let calls = shop.calls();
+    let calls = shop.calls() - before;
     assert!(calls > asked, "there were some: {calls}");
     assert!(calls <= allowed, "{calls} of {allowed}");
+    assert!(exhausted() > 0.0, "and the others are told of");
 }
 
 #[tokio::test]
@@ -226,6 +243,10 @@ async fn who_comes_back_from_an_outage_is_not_overrun() {
     many(20).await;
     let open = shop.part().await;
     assert_eq!(open["code"], "unavailable", "the circuit is open");
+    let kept_back = || told("upstream_places_kept_back", "");
+    let refused = || ["circuit_open", "bulkhead_full"].map(rejected);
+    let [not_called, _] = refused();
+    assert_eq!(kept_back(), 0.0);
 
     // Longer than anyone waits for a turn.
     shop.stub.will(Behaviour::AnswerAfter(MS(200)));
@@ -236,6 +257,9 @@ async fn who_comes_back_from_an_outage_is_not_overrun() {
     let came = many(50).await;
     assert_eq!(shop.calls() - before, 1, "one asks, the others don't wait");
     assert_eq!(ok(&came), 1);
+    let [came_too_early, no_place] = refused();
+    assert_eq!(came_too_early - not_called, 49.0);
+    assert!(kept_back() > 0.0);
     // Nothing was saved up for this moment, and those who come now are let in
     // a few at first, and each time more.
     let mut served = 1;
@@ -246,6 +270,13 @@ async fn who_comes_back_from_an_outage_is_not_overrun() {
         assert!(called <= 50.min(4 * served), "{called} after {served}");
         served = now;
         served == 50
+    })
+    .await;
+    assert!(refused()[1] > no_place, "there was no room for some");
+    assert_eq!(refused()[0], came_too_early, "the circuit stayed closed");
+    eventually("no place is kept back", async || {
+        many(50).await;
+        kept_back() == 0.0
     })
     .await;
 }
