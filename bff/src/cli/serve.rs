@@ -75,8 +75,10 @@ async fn work_until_told(settings: Settings, clock: SharedClock) -> anyhow::Resu
     let lifetime = Lifetime::until_signalled()?;
     lifetime.spawn(telemetry::upkeep(metrics.clone(), lifetime.clone()));
 
-    let worker = worker(&settings, clock).await?;
-    let readiness = stores(&worker.pool, worker.redis.unguarded(), &worker.nats);
+    let guards = Guards::new(clock.clone());
+    let worker = worker(&settings, clock, &guards).await?;
+    let readiness = stores(&worker.pool, worker.redis.unguarded(), &worker.nats)
+        .circuits(move || guards.circuits());
     let router = ops::router(readiness, metrics, lifetime.clone());
     ops::listen(settings.worker.listen, router).await?;
     let (pool, life) = (worker.pool.clone(), lifetime.clone());
@@ -96,7 +98,11 @@ async fn work_until_told(settings: Settings, clock: SharedClock) -> anyhow::Resu
 ///
 /// # Errors
 /// When a setting can't be used.
-pub async fn worker(settings: &Settings, clock: SharedClock) -> anyhow::Result<Worker> {
+pub async fn worker(
+    settings: &Settings,
+    clock: SharedClock,
+    guards: &Guards,
+) -> anyhow::Result<Worker> {
     settings.check()?;
     let pool = settings.postgres.pool("bff-worker")?;
     let notifier = Notifier {
@@ -111,7 +117,7 @@ pub async fn worker(settings: &Settings, clock: SharedClock) -> anyhow::Result<W
     let ledger = ledger(settings, pool.clone(), clock.clone())?;
     Ok(Worker {
         pool,
-        redis: store::guarded(Redis::new(&settings.redis)?, &Guards::new(clock.clone())),
+        redis: store::guarded(Redis::new(&settings.redis)?, guards),
         nats,
         clock,
         notifier,

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bff::{cli::worker, events::worker::Worker};
-use platform::config::ServerUrl;
+use bff::{cli::worker, events::worker::Worker, upstream::Guards};
+use platform::{clock::SharedClock, config::ServerUrl};
 use std::sync::Arc;
 
 use crate::helpers::{TestApp, eventually};
@@ -33,9 +33,9 @@ impl TestApp {
         let mut settings = self.settings.clone();
         settings.mail.url = file_url(&mail);
         settings.sms.url = Some(file_url(&sms));
-        let worker: Worker = worker(&settings, Arc::new(self.clock.clone()))
-            .await
-            .expect("a worker");
+        let clock: SharedClock = Arc::new(self.clock.clone());
+        let guards = Guards::new(clock.clone());
+        let worker: Worker = worker(&settings, clock, &guards).await.expect("a worker");
         let lifetime = self.lifetime.clone();
         self.lifetime
             .spawn(async move { worker.run(&lifetime).await });

@@ -2,13 +2,15 @@
 
 use std::{net::TcpListener, process::Stdio, time::Duration};
 
-use platform::testing::{Server, terminate};
+use http::StatusCode;
+use platform::testing::{Fault, Proxy, Server, terminate};
+use serde_json::{Value, json};
 use tokio::{
     process::{Child, Command},
     time::timeout,
 };
 
-use crate::helpers::{TestApp, accounts_database_on, eventually};
+use crate::helpers::{Answer, TestApp, accounts_database_on, eventually};
 
 /// The worker on the stores of a [`TestApp`].
 struct Worker {
@@ -56,6 +58,51 @@ impl Worker {
         let metrics = self.client.get(format!("{}/metrics", self.url));
         metrics.send().await.unwrap().text().await.unwrap()
     }
+
+    /// What `/readyz` says: whatever is down, there is nothing to take out of service.
+    async fn readyz(&self) -> Value {
+        let ready = Answer::of(self.client.get(format!("{}/readyz", self.url))).await;
+        ready.expect(StatusCode::OK).json()
+    }
+}
+
+#[tokio::test]
+async fn a_worker_starts_without_what_it_needs_says_so_and_works_once_it_is_there() {
+    let app = TestApp::start().await;
+    let settings = &app.settings;
+    let ways = [
+        &settings.postgres.url,
+        &settings.redis.url,
+        &settings.nats.url,
+    ]
+    .map(Proxy::before);
+    ways.iter().for_each(|way| way.set(Fault::Refuse));
+    let [postgres, redis, nats] = ways.each_ref().map(|way| way.url().expose().to_string());
+    let variables = [
+        ("BFF_POSTGRES__URL", &*postgres),
+        ("BFF_REDIS__URL", &redis),
+        ("BFF_NATS__URL", &nats),
+    ];
+    let worker = Worker::start(&app, &variables).await;
+    let dependencies = async || {
+        let readyz = worker.readyz().await;
+        assert_eq!(readyz["circuits"], json!({ "redis.identity": "closed" }));
+        let all = ["nats", "postgres", "redis"];
+        all.map(|name| readyz["dependencies"][name]["status"].clone())
+    };
+    assert_eq!(dependencies().await, ["down"; 3]);
+
+    let asked = app.ask("ann@example.com", "registration", None).await;
+    asked.expect(StatusCode::ACCEPTED);
+    ways.iter().for_each(Proxy::heal);
+    eventually("all are up", async || dependencies().await == ["up"; 3]).await;
+    let mut db = app.superuser().await;
+    eventually("the message is published", async || {
+        let published = "SELECT EXISTS (SELECT FROM outbox WHERE published_at IS NOT NULL)";
+        let published = sqlx::query_scalar::<_, bool>(published).fetch_one(&mut db);
+        published.await.unwrap()
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -74,9 +121,7 @@ async fn a_worker_that_is_asked_to_end_does_so_although_the_database_hangs() {
     server.stop();
     // Long enough for it to have asked something.
     eventually("the database is away", async || {
-        let ready = worker.client.get(format!("{}/readyz", worker.url));
-        let ready = ready.send().await.unwrap().text().await.unwrap();
-        ready.contains("\"status\":\"down\"").then_some(())
+        worker.readyz().await["dependencies"]["postgres"]["status"] == "down"
     })
     .await;
     terminate(worker.child.id().unwrap());
