@@ -14,7 +14,10 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use tokio::{net::TcpListener, process::Command, time::timeout};
 
-use crate::helpers::{TestApp, eventually};
+use crate::{
+    helpers::{TestApp, eventually},
+    orders_stub::OrdersStub,
+};
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/nginx");
 const REPLICAS: [&str; 2] = ["one", "two"];
@@ -39,6 +42,7 @@ async fn replica(app: &TestApp, folder: &Path) -> u16 {
         ("POSTGRES__MAX_CONNECTIONS", "4".into()),
         ("REDIS__URL", settings.redis.url.expose().to_string()),
         ("REDIS__PREFIX", settings.redis.prefix.clone()),
+        ("ORDERS__URL", settings.orders.url.expose().to_string()),
         ("NATS__URL", settings.nats.url.expose().to_string()),
         ("NATS__PREFIX", settings.nats.prefix.clone()),
         (
@@ -137,7 +141,8 @@ impl Drop for Started {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_behind_nginx_are_restarted_under_load_and_no_request_fails() {
-    let app = TestApp::start().await;
+    let orders = OrdersStub::start();
+    let app = TestApp::with(|settings| settings.orders.url = orders.url()).await;
     let ann = app.signed_in("ann@example.com").await.access;
     let cookie = app.cookie("ann@example.com").await;
     let directory = tempfile::tempdir().unwrap();
@@ -169,7 +174,8 @@ async fn replicas_behind_nginx_are_restarted_under_load_and_no_request_fails() {
             let change = request(Method::PATCH, "/v1/me")
                 .bearer_auth(&ann)
                 .json(&change);
-            for request in [by_token, by_cookie, change] {
+            let home = request(Method::GET, "/v1/screens/home").bearer_auth(&ann);
+            for request in [by_token, by_cookie, change, home] {
                 match request.send().await {
                     Ok(answer) if answer.status() == StatusCode::OK => {
                         answered.fetch_add(1, Ordering::Relaxed);
