@@ -4,6 +4,7 @@ use bff::config::Settings;
 use futures::future::join_all;
 use http::StatusCode;
 use platform::testing::{Fault, Loss};
+use rstest::rstest;
 use serde_json::json;
 
 use super::{BOUND, Edge, LIMIT, MS, median_of, timed};
@@ -71,8 +72,11 @@ async fn a_postgres_that_is_later_than_the_budget_is_a_504_or_stale() {
     .await;
 }
 
+#[rstest]
+#[case::nothing_passes(Fault::BlackHole)]
+#[case::connections_are_refused(Fault::Refuse)]
 #[tokio::test]
-async fn nothing_from_postgres_is_stale_screens_or_503_in_time_and_heals() {
+async fn nothing_from_postgres_is_stale_screens_or_503_in_time_and_heals(#[case] fault: Fault) {
     let edge = Edge::with(|settings| {
         settings.reads.breaker.probe_after_max_ms = settings.reads.breaker.probe_after_ms;
         settings.postgres.acquire_timeout_ms = platform::config::Millis(500);
@@ -82,7 +86,7 @@ async fn nothing_from_postgres_is_stale_screens_or_503_in_time_and_heals() {
     let known = edge.app().signed_in("ann@example.com").await.access;
     let unknown = edge.app().signed_in("bob@example.com").await.access;
     edge.keep(&known).await;
-    edge.postgres.set(Fault::BlackHole);
+    edge.postgres.set(fault);
     edge.app().advance(chrono::TimeDelta::seconds(25));
     let parts = edge.parts(&known).await;
     assert_eq!(parts["accounts"]["status"], "stale", "{parts}");
