@@ -85,14 +85,14 @@ struct Suffered {
     fault: Fault,
     subject: Subject,
     before: Spell,
-    /// At half of that.
-    usually: Latencies,
+    /// At half of that, once for each round.
+    usually: Vec<Latencies>,
     first: Spell,
     then: Spell,
     /// Of its programs for each of these, in microseconds.
     cpu: f64,
-    /// As `usually`; none of one that hung up on those who asked.
-    meanwhile: Option<Latencies>,
+    /// As `usually`; empty for one that hung up on those who asked.
+    meanwhile: Vec<Latencies>,
     /// Of its programs, in bytes.
     memory: u64,
     back: Duration,
@@ -106,6 +106,7 @@ pub(crate) struct Faults(Vec<Suffered>);
 pub(crate) async fn measure(
     stand: &mut Stand,
     peers: &Peers,
+    rounds: usize,
     time: Duration,
 ) -> anyhow::Result<Faults> {
     let mut all = Vec::new();
@@ -117,7 +118,7 @@ pub(crate) async fn measure(
             let name = format!("{}, {}", subject.name(), fault.name());
             report::progress(&name);
             all.push(
-                suffer(stand, peers, time, fault, subject)
+                suffer(stand, peers, rounds, time, fault, subject)
                     .await
                     .context(name)?,
             );
@@ -129,6 +130,7 @@ pub(crate) async fn measure(
 async fn suffer(
     stand: &mut Stand,
     peers: &Peers,
+    rounds: usize,
     time: Duration,
     fault: Fault,
     subject: Subject,
@@ -149,8 +151,11 @@ async fn suffer(
     let before = load.during(time).await;
     load.end().await?;
     let half = before.per_second / 2.0;
-    let visitors = subject.visitors(stand, address).await?;
-    let usually = generator::open(visitors, half, 200, time).await?;
+    let mut usually = Vec::new();
+    for _ in 0..rounds {
+        let visitors = subject.visitors(stand, address).await?;
+        usually.push(generator::open(visitors, half, 200, time).await?);
+    }
 
     let load = Load::start(subject.visitors(stand, address).await?);
     load.during(WARM_UP).await;
@@ -163,8 +168,11 @@ async fn suffer(
     let then = load.during(time).await;
     let (_, cpu_after, _) = programs(stand)?;
     load.end().await?;
-    let visitors = subject.visitors(stand, address).await?;
-    let meanwhile = generator::open(visitors, half, 200, time).await.ok();
+    let mut meanwhile = Vec::new();
+    for _ in 0..rounds {
+        let visitors = subject.visitors(stand, address).await?;
+        meanwhile.extend(generator::open(visitors, half, 200, time).await);
+    }
     let (.., memory) = programs(stand)?;
 
     let load = Load::start(subject.visitors(stand, address).await?);
@@ -194,16 +202,16 @@ impl Faults {
             "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|".to_owned(),
         ];
         lines.extend(self.0.iter().map(|one| {
-            let within = |share| match &one.meanwhile {
-                Some(meanwhile) => report::millis(meanwhile.within(share)),
-                None => "hung up".to_owned(),
+            let within = |share| match &one.meanwhile[..] {
+                [] => "hung up".to_owned(),
+                meanwhile => report::millis(generator::within(meanwhile, share)),
             };
             format!(
                 "| {}: {} | {:.0} | {} | {} | {} | {:.0} | {:.0} | {} | {} | {} | {} | {} MiB | {} |",
                 one.fault.name(),
                 one.subject.name(),
                 one.before.per_second,
-                report::millis(one.usually.within(0.99)),
+                report::millis(generator::within(&one.usually, 0.99)),
                 one.first.shares(),
                 report::millis(one.first.within(1.0)),
                 one.then.per_second,
@@ -230,21 +238,18 @@ impl Suffered {
     fn rows(&self) -> Vec<String> {
         let name = format!("{}, {}", self.subject.name(), self.fault.name());
         // What comes soon and is of no use reaches nothing.
-        let all_served = self.meanwhile.as_ref().is_some_and(|now| now.failed == 0);
+        let nobody_failed = self.meanwhile.iter().all(|now| now.failed == 0);
+        let all_served = nobody_failed && self.meanwhile.len() == self.usually.len();
         match (self.subject, self.fault) {
             (_, Fault::RedisHung) => {
-                let usual = self.usually.within(0.99);
-                let worse = self
-                    .meanwhile
-                    .as_ref()
-                    .map(|now| now.within(0.99).saturating_sub(usual));
+                let [usual, now] =
+                    [&self.usually, &self.meanwhile].map(|rounds| generator::within(rounds, 0.99));
+                let worse = now.saturating_sub(usual);
                 vec![report::row(
                     &format!("p99 of {name}, its circuits open, more than before"),
                     "≤ 5 ms",
-                    &worse.map_or("–".to_owned(), report::millis),
-                    Some(
-                        all_served && worse.is_some_and(|worse| worse <= Duration::from_millis(5)),
-                    ),
+                    &report::millis(worse),
+                    Some(all_served && worse <= Duration::from_millis(5)),
                 )]
             }
             (Subject::HomeUncached, _) => {

@@ -93,6 +93,13 @@ impl Latencies {
     }
 }
 
+/// The latency that this share stayed within in the middle one of these.
+pub(crate) fn within(rounds: &[Latencies], share: f64) -> Duration {
+    let mut times: Vec<Duration> = rounds.iter().map(|round| round.within(share)).collect();
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
 /// Sends `rate` requests a second for some time, after one of each visitor: what
 /// was kept for them may have ended while others were measured.
 pub(crate) async fn open(

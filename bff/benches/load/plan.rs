@@ -97,7 +97,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     let rounds = arguments.rounds;
     let faults = match peers.filter(|_| named("faults")) {
-        Some(peers) => Some(faults::measure(&mut stand, peers, time).await?),
+        Some(peers) => Some(faults::measure(&mut stand, peers, rounds, time).await?),
         None => None,
     };
     let overload = match named("overload") {

@@ -7,7 +7,7 @@ use platform::clock::{Clock as _, SystemClock};
 
 use super::{
     faults::Faults,
-    generator::Throughput,
+    generator::{self, Throughput},
     history::History,
     overload::Overload,
     plan::{Finding, Findings},
@@ -77,8 +77,10 @@ fn table(findings: &Findings) -> Vec<String> {
     ];
     lines.extend(findings.subjects.iter().map(|finding| {
         let within = |share| {
-            let times = finding.latencies.iter().map(|found| found.within(share));
-            format!("{:.2} ms", median(times.map(in_millis)))
+            format!(
+                "{:.2} ms",
+                in_millis(generator::within(&finding.latencies, share))
+            )
         };
         let failed: u64 = finding.throughput.iter().map(|found| found.failed).sum();
         let late: u64 = finding.latencies.iter().map(|found| found.failed).sum();
