@@ -14,10 +14,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use tokio::{net::TcpListener, process::Command, time::timeout};
 
-use crate::{
-    helpers::{TestApp, eventually},
-    orders_stub::OrdersStub,
-};
+use crate::helpers::{TestApp, eventually};
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/nginx");
 const REPLICAS: [&str; 2] = ["one", "two"];
@@ -42,7 +39,6 @@ async fn replica(app: &TestApp, folder: &Path) -> u16 {
         ("POSTGRES__MAX_CONNECTIONS", "4".into()),
         ("REDIS__URL", settings.redis.url.expose().to_string()),
         ("REDIS__PREFIX", settings.redis.prefix.clone()),
-        ("ORDERS__URL", settings.orders.url.expose().to_string()),
         ("NATS__URL", settings.nats.url.expose().to_string()),
         ("NATS__PREFIX", settings.nats.prefix.clone()),
         (
@@ -141,8 +137,7 @@ impl Drop for Started {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_behind_nginx_are_restarted_under_load_and_no_request_fails() {
-    let orders = OrdersStub::start();
-    let app = TestApp::with(|settings| settings.orders.url = orders.url()).await;
+    let app = TestApp::start().await;
     let ann = app.signed_in("ann@example.com").await.access;
     let cookie = app.cookie("ann@example.com").await;
     let directory = tempfile::tempdir().unwrap();
@@ -174,8 +169,7 @@ async fn replicas_behind_nginx_are_restarted_under_load_and_no_request_fails() {
             let change = request(Method::PATCH, "/v1/me")
                 .bearer_auth(&ann)
                 .json(&change);
-            let home = request(Method::GET, "/v1/screens/home").bearer_auth(&ann);
-            for request in [by_token, by_cookie, change, home] {
+            for request in [by_token, by_cookie, change] {
                 match request.send().await {
                     Ok(answer) if answer.status() == StatusCode::OK => {
                         answered.fetch_add(1, Ordering::Relaxed);
