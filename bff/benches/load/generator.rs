@@ -59,7 +59,8 @@ pub(crate) async fn closed(
     tokio::time::sleep(warm_up).await;
     let cpu =
         || -> anyhow::Result<Vec<Duration>> { programs.iter().map(|one| one.cpu()).collect() };
-    let (before, cpu_before, began) = (answers.load(Relaxed), cpu()?, Instant::now());
+    let (before, failed_before) = (answers.load(Relaxed), failed.load(Relaxed));
+    let (cpu_before, began) = (cpu()?, Instant::now());
     tokio::time::sleep(time).await;
     let (count, cpu, took) = (answers.load(Relaxed) - before, cpu()?, began.elapsed());
     over.store(true, Relaxed);
@@ -75,7 +76,7 @@ pub(crate) async fn closed(
         per_second: count / took.as_secs_f64(),
         cpu_micros: micros.next().unwrap_or_default(),
         helpers_cpu_micros: micros.sum(),
-        failed: failed.load(Relaxed),
+        failed: failed.load(Relaxed) - failed_before,
     })
 }
 

@@ -20,42 +20,34 @@ pub type Authentication = Result<Option<Caller>, ApiError>;
 /// # Errors
 /// See [`Authentication`].
 pub async fn authenticate(parts: &mut Parts, state: &AppState) -> Authentication {
-    match at_once(parts, state) {
-        Ok(known) => known,
-        Err(Cookie { value, caller }) => {
-            let found = state.sessions.by_cookie(value).await;
-            let outcome = found.map_err(ApiError::from).and_then(proven);
-            caller.insert(outcome).clone()
-        }
+    if let Some(known) = at_once(parts, state) {
+        return known;
     }
+    let outcome = match Credential::only(&parts.headers) {
+        Some(Credential::Cookie(value)) => {
+            let found = state.sessions.by_cookie(value).await;
+            found.map_err(ApiError::from).and_then(proven)
+        }
+        _ => Ok(None),
+    };
+    let visit = Visit::of(&mut parts.extensions);
+    visit.caller.insert(outcome).clone()
 }
 
-/// A cookie that Redis may have to be asked about, and where to keep the answer.
-pub(super) struct Cookie<'a> {
-    value: &'a str,
-    caller: &'a mut Option<Authentication>,
-}
-
-/// Finds it out without waiting.
-///
-/// # Errors
-/// The cookie, for which that can't be.
-pub(super) fn at_once<'a>(
-    parts: &'a mut Parts,
-    state: &AppState,
-) -> Result<Authentication, Cookie<'a>> {
+/// Finds it out without waiting; none of a cookie that wasn't looked at yet.
+pub(super) fn at_once(parts: &mut Parts, state: &AppState) -> Option<Authentication> {
     let caller = &mut Visit::of(&mut parts.extensions).caller;
-    if let Some(known) = caller {
-        return Ok(known.clone());
+    if caller.is_some() {
+        return caller.clone();
     }
     let outcome = match Credential::only(&parts.headers) {
         None => Ok(None),
         Some(Credential::Token(value)) => {
             proven(bearer(value).and_then(|token| state.sessions.by_token(token)))
         }
-        Some(Credential::Cookie(value)) => return Err(Cookie { value, caller }),
+        Some(Credential::Cookie(_)) => return None,
     };
-    Ok(caller.insert(outcome).clone())
+    Some(caller.insert(outcome).clone())
 }
 
 fn proven(caller: Option<Caller>) -> Authentication {
@@ -64,7 +56,7 @@ fn proven(caller: Option<Caller>) -> Authentication {
         .ok_or_else(|| ApiError::new(Code::Unauthenticated))
 }
 
-/// As bytes: a token that was seen before needn't be looked at to know it again.
+/// As bytes: only a token that wasn't seen before has to be a text.
 fn bearer(value: &HeaderValue) -> Option<&[u8]> {
     let (scheme, token) = value.as_bytes().split_at_checked("Bearer ".len())?;
     let is_bearer = scheme.eq_ignore_ascii_case(b"Bearer ");

@@ -101,7 +101,7 @@ impl Inner {
     fn subject_at_once(&self, class: Class, parts: &mut Parts) -> Option<Subject> {
         let proof = match class.is_strict() {
             true => Ok(None),
-            false => at_once(parts, &self.state).ok()?,
+            false => at_once(parts, &self.state)?,
         };
         Some(self.subject(&proof, parts))
     }

@@ -100,6 +100,7 @@ where
         visit.id = Some(id.clone());
         let unread = visit.unread.take();
         let close = request.version() < Version::HTTP_2 && state.lifetime.is_stopping();
+        // Within the span too is what the limits and the token take at once.
         let begin = || span.in_scope(|| self.inner.call(request));
         let inner = catch_unwind(AssertUnwindSafe(begin));
         Observation {

@@ -61,7 +61,7 @@ pub async fn serve(
         let _ = stream.set_nodelay(true);
         let router = router.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Visit::from(peer));
+            request.extensions_mut().insert(Visit::by(peer));
             // Always ready, like every router.
             router.clone().call(linger::watch(request))
         });

@@ -25,7 +25,7 @@ pub struct Visit {
 
 impl Visit {
     /// By a connection from there.
-    pub(super) fn from(peer: IpAddr) -> Self {
+    pub(super) fn by(peer: IpAddr) -> Self {
         Self {
             peer,
             unread: None,
@@ -42,6 +42,6 @@ impl Visit {
 
 impl Default for Visit {
     fn default() -> Self {
-        Self::from(UNKNOWN)
+        Self::by(UNKNOWN)
     }
 }

@@ -37,7 +37,7 @@ pub async fn list(
     let after = state.cursors.read(list, query.cursor.as_ref())?;
     let (from, user_id, rows) = (&state.sources.accounts, caller.user_id, query.limit.rows());
     let accounts = from
-        .read(Read::Accounts, context.deadline, user_id, |c| {
+        .read(Read::Money, context.deadline, user_id, |c| {
             money::list(c, user_id, after, rows).boxed()
         })
         .await?;
@@ -57,7 +57,7 @@ pub async fn show(
 ) -> Result<Response, ApiError> {
     let (from, user_id) = (&state.sources.accounts, caller.user_id);
     let account = from
-        .read(Read::Accounts, context.deadline, user_id, |c| {
+        .read(Read::Money, context.deadline, user_id, |c| {
             money::get(c, user_id, id).boxed()
         })
         .await?;
@@ -79,7 +79,7 @@ pub async fn entries(
     let before = state.cursors.read(list, query.cursor.as_ref())?;
     let (from, user_id, rows) = (&state.sources.accounts, caller.user_id, query.limit.rows());
     let entries = from
-        .read(Read::Entries, context.deadline, user_id, |c| {
+        .read(Read::Money, context.deadline, user_id, |c| {
             money::entries(c, user_id, id, before, rows).boxed()
         })
         .await?;

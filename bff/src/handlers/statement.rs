@@ -109,7 +109,7 @@ pub async fn show(
     }
     let (accounts, user_id) = (state.sources.accounts.clone(), caller.user_id);
     let part = accounts
-        .read(Read::Entries, context.deadline, user_id, |c| {
+        .read(Read::Money, context.deadline, user_id, |c| {
             money::statement(c, user_id, id, from, to).boxed()
         })
         .await?;
@@ -161,7 +161,7 @@ impl StatementFile {
         let (deadline, id) = (Deadline::within(self.limit), self.id);
         let lines = self
             .accounts
-            .read(Read::Entries, deadline, self.user_id, |c| {
+            .read(Read::Money, deadline, self.user_id, |c| {
                 money::lines(c, id, part.clone(), CHUNK).boxed()
             })
             .await;

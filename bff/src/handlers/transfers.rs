@@ -154,7 +154,7 @@ pub async fn show(
 ) -> Result<Response, ApiError> {
     let (from, user_id) = (&state.sources.accounts, caller.user_id);
     let transfer = from
-        .read(Read::Transfers, context.deadline, user_id, |c| {
+        .read(Read::Money, context.deadline, user_id, |c| {
             money::transfer(c, user_id, id).boxed()
         })
         .await?;
@@ -179,7 +179,7 @@ pub async fn list(
     let before = state.cursors.read(list, query.cursor.as_ref())?;
     let (from, user_id, rows) = (&state.sources.accounts, caller.user_id, query.limit.rows());
     let transfers = from
-        .read(Read::Transfers, context.deadline, user_id, |c| {
+        .read(Read::Money, context.deadline, user_id, |c| {
             money::transfers(c, user_id, before, rows).boxed()
         })
         .await?;

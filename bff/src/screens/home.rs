@@ -112,7 +112,7 @@ async fn accounts(
 ) -> Result<Vec<Account>, CallError> {
     let user_id = caller.user_id;
     from.accounts
-        .read(Read::Accounts, context.deadline, user_id, |c| {
+        .read(Read::Money, context.deadline, user_id, |c| {
             money::list(c, user_id, None, ACCOUNTS).boxed()
         })
         .await

@@ -232,33 +232,33 @@ impl Outcome {
 
     pub(super) fn report(&self, now: i64) -> PartReport {
         let in_ms = |after: Duration| u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-        match (self, self.status()) {
-            (Self::Present(hit), status) => {
+        match self {
+            Self::Present(hit) => {
                 let source = hit.source;
                 let age_ms = match source {
                     // Fetched for this answer.
                     Source::Live => 0,
                     Source::L1 | Source::L2 => hit.entry.age_ms(now),
                 };
-                match status {
+                match self.status() {
                     Status::Stale => PartReport::Stale { source, age_ms },
                     _ => PartReport::Ok { source, age_ms },
                 }
             }
-            (Self::Empty, _) => PartReport::Ok {
+            Self::Empty => PartReport::Ok {
                 source: Source::Live,
                 age_ms: 0,
             },
-            (Self::Missing(error), Status::Denied) => PartReport::Denied {
+            Self::Missing(error) if self.status() == Status::Denied => PartReport::Denied {
                 code: error.code(),
                 retryable: error.retryable(),
             },
-            (Self::Missing(error), _) => PartReport::Unavailable {
+            Self::Missing(error) => PartReport::Unavailable {
                 code: error.code(),
                 retryable: error.retryable(),
                 retry_after_ms: error.retry_after().map(in_ms),
             },
-            (Self::Omitted, _) => PartReport::Omitted,
+            Self::Omitted => PartReport::Omitted,
         }
     }
 }

@@ -114,7 +114,7 @@ impl Guard {
                 Some(after) => after.mul_f64(rand::random_range(1.0..1.5)),
                 None => (FIRST_PAUSE * 2_u32.pow(retry)).mul_f64(rand::random_range(0.5..1.5)),
             };
-            if deadline.remaining() <= pause || !self.may_call_again() {
+            if deadline.remaining() <= pause || !self.withdraw() {
                 return outcome;
             }
             sleep(pause).await;
@@ -171,7 +171,7 @@ impl Guard {
         if let Ok(outcome) = timeout(p95, first.as_mut()).await {
             return outcome;
         }
-        if !self.breaker.is_closed() || !self.may_call_again() {
+        if !self.breaker.is_closed() || !self.withdraw() {
             return first.await;
         }
         // On the heap, since few calls need one.
@@ -183,7 +183,7 @@ impl Guard {
     }
 
     /// Takes an extra call from the budget.
-    fn may_call_again(&self) -> bool {
+    fn withdraw(&self) -> bool {
         let granted = self.guards.budget().withdraw();
         if !granted {
             self.metrics.budget_exhausted.increment(1);

@@ -47,8 +47,8 @@ pub struct AccountsSettings {
     /// For how long after a change a user reads from the primary, in
     /// milliseconds: longer than the replica usually lags.
     pub primary_after_write_ms: Millis,
-    /// Connections for reads, beside those of `postgres` for everything else. One kind
-    /// of read has three quarters of them at most.
+    /// Connections for reads, beside those of `postgres` for everything else. Reads of
+    /// profiles and of money have half of them each.
     pub max_connections: u32,
     /// How long a read waits for a free connection, in milliseconds.
     pub wait_ms: Millis,

@@ -38,8 +38,8 @@ impl Database {
             ..postgres.clone()
         };
         let policy = Policy {
-            // One kind that hangs leaves some to the rest until its circuit opens.
-            concurrency: (settings.max_connections - settings.max_connections / 4) as usize,
+            // Together no more than there are connections: what hangs takes none from the rest.
+            concurrency: settings.max_connections.div_ceil(Read::ALL.len() as u32) as usize,
             wait: settings.wait_ms.duration(),
             // A dead connection is replaced below; beyond that, the pool has
             // tried for as long as anyone wants to wait.

@@ -12,35 +12,24 @@ use self::database::Database;
 pub use self::primary::Primary;
 use super::{AccountsSettings, CallError, Deadline, Guards, RecentWrites};
 
-/// What is read. Each has a circuit and a bound to itself: a table that is locked
-/// costs those who read it, and nobody else.
+/// What is read. Each kind has a circuit and half of the connections to itself: tables of
+/// one kind that are locked cost the other nothing.
 #[derive(Debug, Clone, Copy)]
 pub enum Read {
     /// Who someone is.
     Profile,
-    /// Accounts and their balances.
-    Accounts,
-    /// What happened in an account.
-    Entries,
-    /// Transfers.
-    Transfers,
+    /// Accounts, what happened in them, and transfers: their tables are read together.
+    Money,
 }
 
 impl Read {
-    const ALL: [Self; 4] = [
-        Self::Profile,
-        Self::Accounts,
-        Self::Entries,
-        Self::Transfers,
-    ];
+    const ALL: [Self; 2] = [Self::Profile, Self::Money];
 
     /// The method, as metrics are labelled.
     const fn as_str(self) -> &'static str {
         match self {
             Self::Profile => "profile",
-            Self::Accounts => "accounts",
-            Self::Entries => "entries",
-            Self::Transfers => "transfers",
+            Self::Money => "money",
         }
     }
 }

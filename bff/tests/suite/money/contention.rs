@@ -147,7 +147,7 @@ async fn a_value_that_the_store_can_not_take_says_nothing_about_the_store() {
     }
     let ask = async |by| {
         let deadline = Deadline::within(std::time::Duration::from_secs(5));
-        let read = reads.read(Read::Accounts, deadline, Uuid::nil(), |c| {
+        let read = reads.read(Read::Money, deadline, Uuid::nil(), |c| {
             divide(by, c).boxed()
         });
         read.await

@@ -40,7 +40,7 @@ static WALLET: LazyLock<Screen<Caller>> = LazyLock::new(|| {
             let user = caller.user_id;
             json(async move {
                 let accounts = from.accounts;
-                let list = accounts.read(Read::Accounts, context.deadline, user, |store| {
+                let list = accounts.read(Read::Money, context.deadline, user, |store| {
                     money::list(store, user, None, 100).boxed()
                 });
                 list.await

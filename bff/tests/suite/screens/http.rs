@@ -143,7 +143,7 @@ fn schema(document: &Value, name: &str) -> jsonschema::Validator {
 }
 
 #[tokio::test]
-async fn however_a_part_comes_out_the_document_says_so_and_nothing_laxer() {
+async fn however_a_part_comes_out_the_document_says_so() {
     let orders = OrdersStub::start();
     let app = TestApp::with(|settings| {
         settings.orders.url = orders.url();

@@ -32,7 +32,7 @@ async fn list(
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Account>, CallError> {
-    let read = reads.read(Read::Accounts, deadline, user, |c| {
+    let read = reads.read(Read::Money, deadline, user, |c| {
         money::list(c, user, after, limit).boxed()
     });
     read.await
@@ -44,7 +44,7 @@ async fn account(
     user: Uuid,
     id: Uuid,
 ) -> Result<Account, CallError> {
-    let read = reads.read(Read::Accounts, deadline, user, |c| {
+    let read = reads.read(Read::Money, deadline, user, |c| {
         money::get(c, user, id).boxed()
     });
     read.await
