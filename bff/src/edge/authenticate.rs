@@ -1,7 +1,7 @@
 //! Who makes a request: by access token or by session cookie, never both.
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use http::{HeaderValue, request::Parts};
+use http::{HeaderMap, HeaderValue, request::Parts};
 
 use super::{
     credentials::{Credential, SESSION_COOKIE},
@@ -20,34 +20,39 @@ pub type Authentication = Result<Option<Caller>, ApiError>;
 /// # Errors
 /// See [`Authentication`].
 pub async fn authenticate(parts: &mut Parts, state: &AppState) -> Authentication {
-    if let Some(known) = at_once(parts, state) {
-        return known;
+    let caller = &mut Visit::of(&mut parts.extensions).caller;
+    if let Some(known) = caller {
+        return known.clone();
     }
-    let outcome = match Credential::only(&parts.headers) {
-        Some(Credential::Cookie(value)) => {
-            let found = state.sessions.by_cookie(value).await;
+    let outcome = match resolve(&parts.headers, state) {
+        Ok(outcome) => outcome,
+        Err(cookie) => {
+            let found = state.sessions.by_cookie(cookie).await;
             found.map_err(ApiError::from).and_then(proven)
         }
-        _ => Ok(None),
     };
-    let visit = Visit::of(&mut parts.extensions);
-    visit.caller.insert(outcome).clone()
+    caller.insert(outcome).clone()
 }
 
 /// Finds it out without waiting; none of a cookie that wasn't looked at yet.
 pub(super) fn at_once(parts: &mut Parts, state: &AppState) -> Option<Authentication> {
     let caller = &mut Visit::of(&mut parts.extensions).caller;
-    if caller.is_some() {
-        return caller.clone();
+    if caller.is_none() {
+        *caller = resolve(&parts.headers, state).ok();
     }
-    let outcome = match Credential::only(&parts.headers) {
-        None => Ok(None),
+    caller.clone()
+}
+
+/// Whom these prove, or the cookie that has to be looked at for it.
+fn resolve<'a>(headers: &'a HeaderMap, state: &AppState) -> Result<Authentication, &'a str> {
+    match Credential::only(headers) {
+        None => Ok(Ok(None)),
         Some(Credential::Token(value)) => {
-            proven(bearer(value).and_then(|token| state.sessions.by_token(token)))
+            let caller = bearer(value).and_then(|token| state.sessions.by_token(token));
+            Ok(proven(caller))
         }
-        Some(Credential::Cookie(_)) => return None,
-    };
-    Some(caller.insert(outcome).clone())
+        Some(Credential::Cookie(value)) => Err(value),
+    }
 }
 
 fn proven(caller: Option<Caller>) -> Authentication {
