@@ -8,6 +8,7 @@ mod context;
 mod deadline;
 mod error;
 mod guard;
+mod guard_metrics;
 mod guards;
 mod latency;
 mod orders;
