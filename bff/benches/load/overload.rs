@@ -62,9 +62,9 @@ impl Kind {
 
     const fn connections(self) -> usize {
         match self {
-            Self::Item => 600,
-            Self::Home => 1_200,
-            Self::Write => 140,
+            Self::Item => 500,
+            Self::Home => 1_140,
+            Self::Write => 300,
             Self::SignIn => 60,
         }
     }
@@ -263,8 +263,8 @@ impl Overload {
             return rows;
         };
         rows.push(report::row(
-            "what is served of a mixture at 10 times: signed out, users' reads, writes, sign-ins",
-            "in this order",
+            "what is served of a mixture at 10 times: signed out, users' reads, writes and sign-ins",
+            "signed out ≤ users' reads < each of the others",
             &format!("{items:.0} %, {home:.0} %, {writes:.0} %, {sign_ins:.0} %"),
             Some(items <= home && home < writes && home < sign_ins),
         ));

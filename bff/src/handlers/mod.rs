@@ -157,7 +157,9 @@ impl From<CallError> for ApiError {
                 };
                 return Self::invalid(violations.iter().map(fault).collect());
             }
-            CallError::Internal(detail) => return Self::internal(detail),
+            CallError::Rejected(detail) | CallError::Internal(detail) => {
+                return Self::internal(detail);
+            }
         };
         match error.retry_after() {
             // That a circuit opened was logged once, when it did.

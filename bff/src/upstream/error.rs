@@ -52,6 +52,10 @@ pub enum CallError {
     /// The callee refused what was asked.
     #[error("invalid: {0:?}")]
     Invalid(Arc<[Violation]>),
+    /// The callee is well and refused what was asked, and not for anything that the
+    /// client did: to the client, a fault.
+    #[error("refused: {0}")]
+    Rejected(Arc<str>),
     /// A fault, there or here. Trying again won't help.
     #[error("internal: {0}")]
     Internal(Arc<str>),
@@ -104,7 +108,7 @@ impl CallError {
             Self::Denied => "forbidden",
             Self::NotFound => "not_found",
             Self::Invalid(_) => "invalid_request",
-            Self::Internal(_) => "internal",
+            Self::Rejected(_) | Self::Internal(_) => "internal",
         }
     }
 

@@ -42,14 +42,32 @@ impl From<Status> for CallError {
             }
             // No answer of the service's: the connection broke.
             _ if status.source().is_some() => Self::unavailable(&status),
-            // The token is the edge's, not the client's, so that it was refused
-            // (UNAUTHENTICATED) is a fault here, as is anything unforeseen.
             code => {
                 let reason = details.error_info().map_or("", |info| &info.reason);
-                Self::internal(format_args!("{code:?} {reason}: {}", status.message()))
+                let detail = format!("{code:?} {reason}: {}", status.message()).into();
+                if is_refusal(code) {
+                    Self::Rejected(detail)
+                } else {
+                    Self::Internal(detail)
+                }
             }
         }
     }
+}
+
+/// Whether a callee that is well answers so: what was asked was wrong, or came at a
+/// wrong time. The token is the edge's, not the client's, so that it was refused
+/// (UNAUTHENTICATED) is the edge's fault, as the others are.
+const fn is_refusal(code: Code) -> bool {
+    matches!(
+        code,
+        Code::InvalidArgument
+            | Code::FailedPrecondition
+            | Code::OutOfRange
+            | Code::AlreadyExists
+            | Code::Aborted
+            | Code::Unauthenticated
+    )
 }
 
 fn is_late(status: &Status) -> bool {
@@ -103,7 +121,7 @@ mod tests {
             Code::DataLoss,
         ] {
             let error: CallError = Status::new(code, "text").into();
-            assert!(matches!(error, CallError::Internal(_)), "{code:?}");
+            assert_eq!(error.code(), "internal", "{code:?}");
         }
     }
 }

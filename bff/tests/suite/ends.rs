@@ -35,6 +35,7 @@ async fn at_sigterm_readyz_turns_off_nothing_in_flight_fails_and_the_exit_code_i
     let mut command = app.command(&["serve"]);
     command
         .env("BFF_HTTP__DRAIN_DELAY_MS", "1000")
+        .env("BFF_SCREENS__READ_MS", "10000")
         .env("BFF_LIMITS__READ__PER_MINUTE", "1000000")
         .env("BFF_LIMITS__READ__BURST", "100000");
     let mut program = Program::run(&app, command).await;
@@ -42,6 +43,7 @@ async fn at_sigterm_readyz_turns_off_nothing_in_flight_fails_and_the_exit_code_i
         let request = program.request(Method::GET, path).bearer_auth(&token);
         Answer::of(request).await.expect(StatusCode::OK)
     };
+    let address = program.url.strip_prefix("http://").unwrap().to_owned();
     let readyz = async || program.operations("/readyz").await;
     readyz().await.expect(StatusCode::OK);
 
@@ -53,7 +55,8 @@ async fn at_sigterm_readyz_turns_off_nothing_in_flight_fails_and_the_exit_code_i
             answered.fetch_add(1, Ordering::Relaxed);
         }
     };
-    orders.will(Behaviour::AnswerAfter(Duration::from_millis(300)));
+    // Long after nobody new is let in, and connections in use are all that is left.
+    orders.will(Behaviour::AnswerAfter(Duration::from_secs(4)));
     let end = async {
         eventually("a call", async || orders.in_flight() == 1).await;
         program.terminate();
@@ -65,6 +68,9 @@ async fn at_sigterm_readyz_turns_off_nothing_in_flight_fails_and_the_exit_code_i
         .await;
         // Who hasn't heard of it yet is served as well.
         get("/v1/me").await;
+        let closed = async || TcpStream::connect(&address).await.is_err();
+        eventually("nobody new is let in", closed).await;
+        assert_eq!(orders.in_flight(), 1);
     };
     let slow_and_end = async {
         eventually("load", async || answered.load(Ordering::Relaxed) > 200).await;

@@ -206,6 +206,17 @@ impl TestApp {
         locker
     }
 
+    /// How many connections to the accounts store wait for a lock.
+    pub async fn waiting_for_locks(&self) -> i64 {
+        let sql = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waiting = sqlx::query_scalar(sql);
+        waiting
+            .fetch_one(&mut self.superuser().await)
+            .await
+            .expect("a count")
+    }
+
     /// What `/readyz` says, from an operations listener of its own.
     pub async fn readyz(&self) -> Value {
         let (readiness, lifetime) = (self.state.readiness.clone(), self.lifetime.clone());

@@ -148,6 +148,39 @@ async fn what_is_refused_for_good_is_asked_once() {
 }
 
 #[tokio::test]
+async fn a_service_that_refuses_is_well_and_one_that_fails_is_not() {
+    let shop = Shop::open(|_| {}).await;
+    let circuit = async || {
+        let circuits = shop.app.readyz().await["circuits"].clone();
+        circuits["orders.list_orders"].as_str().map(str::to_owned)
+    };
+    for code in [
+        Code::InvalidArgument,
+        Code::FailedPrecondition,
+        Code::OutOfRange,
+        Code::AlreadyExists,
+        Code::Aborted,
+        Code::Unauthenticated,
+        Code::PermissionDenied,
+        Code::NotFound,
+    ] {
+        shop.stub.will(Behaviour::Fail(code));
+        let before = shop.calls();
+        for _ in 0..20 {
+            assert_ne!(shop.list().await, StatusCode::OK, "{code:?}");
+        }
+        assert_eq!(shop.calls(), before + 20, "{code:?}");
+        assert_eq!(circuit().await.as_deref(), Some("closed"), "{code:?}");
+    }
+    shop.stub.will(Behaviour::Fail(Code::Internal));
+    assert_eq!(shop.list().await, StatusCode::INTERNAL_SERVER_ERROR);
+    for _ in 0..6 {
+        shop.list().await;
+    }
+    assert_eq!(circuit().await.as_deref(), Some("open"));
+}
+
+#[tokio::test]
 async fn a_read_is_made_again_no_sooner_than_the_service_asked_for() {
     let shop = Shop::open(forgiving).await;
     let soon = MS(300);
@@ -197,13 +230,16 @@ async fn a_read_whose_answer_broke_off_is_made_again() {
 #[tokio::test]
 async fn connections_that_are_cut_fail_no_read() {
     let shop = Shop::open(forgiving).await;
-    shop.stub.will(Behaviour::AnswerAfter(MS(20)));
-    for _ in 0..10 {
-        let (statuses, ()) = tokio::join!(join_all((0..5).map(|_| shop.list())), async {
+    shop.stub.will(Behaviour::AnswerAfter(MS(100)));
+    for _ in 0..5 {
+        let cut = async {
+            eventually("calls are made", async || shop.stub.in_flight() > 0).await;
             shop.way.cut();
-        });
+        };
+        let (statuses, ()) = tokio::join!(join_all((0..5).map(|_| shop.list())), cut);
         assert_eq!(statuses, [StatusCode::OK; 5]);
     }
+    assert!(shop.calls() >= 25 + 5, "each cut broke one at least");
 }
 
 #[tokio::test]

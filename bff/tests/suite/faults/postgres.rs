@@ -139,11 +139,17 @@ async fn connections_that_are_cut_while_they_are_used_fail_no_read() {
     .await;
     let token = edge.app().signed_in("ann@example.com").await.access;
     for _ in 0..20 {
-        let (answers, ()) = tokio::join!(join_all((0..4).map(|_| edge.home(&token))), async {
-            edge.postgres.cut()
-        });
+        let lock = edge.app().lock_table("users").await;
+        let cut = async {
+            let used = async || edge.app().waiting_for_locks().await > 0;
+            eventually("connections are used", used).await;
+            edge.postgres.cut();
+            drop(lock);
+        };
+        let (answers, ()) = tokio::join!(join_all((0..4).map(|_| edge.home(&token))), cut);
         for answer in answers {
-            assert_eq!(answer.expect(StatusCode::OK).json()["complete"], true);
+            let home = answer.expect(StatusCode::OK).json();
+            assert_eq!(home["complete"], true, "{home}");
         }
     }
     // In the middle of an answer, too.

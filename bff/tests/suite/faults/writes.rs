@@ -1,9 +1,12 @@
 //! Between the edge and PostgreSQL: writes whose outcome is unknown.
 
-use bff::accounts::money::reconcile;
+use bff::{accounts::money::reconcile, config::Settings};
 use futures::future::join_all;
 use http::StatusCode;
-use platform::testing::{Fault, Loss};
+use platform::{
+    config::Millis,
+    testing::{Fault, Loss},
+};
 
 use super::{BOUND, Edge, MS, assert_unavailable, timed};
 use crate::{
@@ -33,6 +36,16 @@ async fn two(bank: &Bank) -> (Person, Person) {
 async fn transfers(bank: &Bank) -> i64 {
     bank.count("SELECT count(*) FROM transfers WHERE amount < 100")
         .await
+}
+
+/// No transfer was made, and none is on its way.
+async fn assert_nothing_was_done(bank: &Bank) {
+    let working = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()
+                   AND backend_type = 'client backend' AND state <> 'idle'";
+    let over = async || bank.count(working).await == 0;
+    eventually("nothing is being worked on", over).await;
+    assert_eq!(transfers(bank).await, 0);
 }
 
 async fn assert_reconciled(bank: &Bank) {
@@ -72,10 +85,23 @@ async fn transfers_go_on_while_connections_are_cut() {
     for _ in 0..10 {
         let keys: Vec<_> = (0..8).map(|_| unique()).collect();
         let ask = async |key: &String| bank.keyed("/v1/transfers", &ann.token, key, &body).await;
-        let asked = join_all(keys.iter().map(ask));
-        let (answers, ()) = tokio::join!(asked, async { way.cut() });
-        for answer in answers {
-            answer.expect(StatusCode::CREATED);
+        let lock = bank.app.lock_table("entries").await;
+        let cut = async {
+            let used = async || bank.app.waiting_for_locks().await > 0;
+            eventually("connections are used", used).await;
+            way.cut();
+            drop(lock);
+        };
+        let (answers, ()) = tokio::join!(join_all(keys.iter().map(ask)), cut);
+        for (key, answer) in keys.iter().zip(answers) {
+            // PostgreSQL may take a moment to see that nobody waits for it any more.
+            if answer.status == StatusCode::CONFLICT {
+                assert_eq!(answer.code(), "request_in_flight");
+                let done = async || ask(key).await.status == StatusCode::CREATED;
+                eventually("it is found by its key", done).await;
+            } else {
+                answer.expect(StatusCode::CREATED);
+            }
         }
     }
     assert_eq!(transfers(bank).await, 80);
@@ -115,7 +141,9 @@ async fn a_transaction_that_began_too_late_swallows_no_transfer_of_others() {
 
 #[tokio::test]
 async fn a_transfer_that_nothing_came_back_of_is_found_out_by_its_key() {
-    let edge = Edge::start().await;
+    // The edge gives up by itself, and not because the request's time is up.
+    let patient = |settings: &mut Settings| settings.http.request_timeout_ms = Millis(15_000);
+    let edge = Edge::with(patient).await;
     let (bank, way) = (&edge.bank, &edge.postgres);
     let (ann, bob) = two(bank).await;
     let (key, body) = (unique(), transfer(&ann, &bob, "1.00"));
@@ -123,7 +151,7 @@ async fn a_transfer_that_nothing_came_back_of_is_found_out_by_its_key() {
     way.set(Fault::BlackHole);
     let (answer, took) = timed(ask()).await;
     assert!(matches!(answer.status.as_u16(), 503 | 504), "{answer:?}");
-    assert!(took < BOUND, "{took:?}");
+    assert!(took < MS(5_000), "{took:?}");
     // What was sent before arrives after all, perhaps; and is the same transfer.
     way.heal();
     let first = eventually("it is answered", async || {
@@ -176,10 +204,28 @@ async fn a_write_that_waits_for_a_lock_gives_up_in_time_and_has_done_nothing() {
     assert_unavailable(answer);
     assert!(took < BOUND, "{took:?}");
     drop(lock);
-    eventually("it is done", async || {
-        ask().await.status == StatusCode::CREATED
-    })
-    .await;
+    assert_nothing_was_done(bank).await;
+    let done = ask().await.expect(StatusCode::CREATED);
+    assert_eq!(done.header("idempotent-replayed"), None);
+    assert_reconciled(bank).await;
+}
+
+#[tokio::test]
+async fn a_transfer_that_was_refused_while_postgres_was_away_is_not_made_when_it_returns() {
+    let edge = Edge::start().await;
+    let (bank, way) = (&edge.bank, &edge.postgres);
+    let (ann, bob) = two(bank).await;
+    let (key, body) = (unique(), transfer(&ann, &bob, "1.00"));
+    let ask = || bank.keyed("/v1/transfers", &ann.token, &key, &body);
+    way.set(Fault::Refuse);
+    assert_unavailable(ask().await);
+    way.heal();
+    assert_nothing_was_done(bank).await;
+    let made = eventually("it is made when it is asked for", async || {
+        let answer = ask().await;
+        (answer.status == StatusCode::CREATED).then_some(answer)
+    });
+    assert_eq!(made.await.header("idempotent-replayed"), None);
     assert_eq!(transfers(bank).await, 1);
     assert_reconciled(bank).await;
 }

@@ -212,14 +212,8 @@ async fn no_account_is_opened_behind_the_back_of_a_deletion() {
     let (answer, ()) = tokio::join!(
         app.post("/v1/accounts", Some(&ann.tokens.access), &body),
         async {
-            let mut watching = app.superuser().await;
-            eventually("it waits for the deletion", async || {
-                let waiting = "SELECT FROM pg_stat_activity
-                               WHERE datname = current_database() AND wait_event_type = 'Lock'";
-                let row = sqlx::query(waiting).fetch_optional(&mut watching).await;
-                row.unwrap().map(|_| ())
-            })
-            .await;
+            let waits = async || app.waiting_for_locks().await > 0;
+            eventually("it waits for the deletion", waits).await;
             deletion.commit().await.unwrap();
         }
     );

@@ -120,10 +120,11 @@ async fn a_request_that_is_still_running_is_a_conflict() {
         .await
         .unwrap();
     let post = async || bank.keyed("/v1/transfers", &ann.token, &key, &body).await;
-    let waiting = "SELECT count(*) FROM pg_stat_activity
-                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let (first, second) = tokio::join!(post(), async {
-        eventually("the first waits", async || bank.count(waiting).await == 1).await;
+        eventually("the first waits", async || {
+            bank.app.waiting_for_locks().await == 1
+        })
+        .await;
         let answer = post().await;
         sqlx::raw_sql("COMMIT").execute(&mut db).await.unwrap();
         answer

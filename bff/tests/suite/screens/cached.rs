@@ -213,6 +213,18 @@ async fn a_fetch_that_a_change_overtook_isnt_kept() {
 }
 
 #[tokio::test]
+async fn a_redis_that_lost_everything_is_filled_again() {
+    let mut redis = Server::redis().await;
+    let stage = Stage::with(|settings| settings.redis.url = redis.url()).await;
+    from_l2(&stage).await;
+    redis.restart().await;
+    let (_, screens) = stage.replica();
+    let home = screens.show(&HOME, &stage.caller, &Ask::default()).await;
+    assert_eq!(read(&home.unwrap())["parts"]["profile"]["source"], "live");
+    from_l2(&stage).await;
+}
+
+#[tokio::test]
 async fn a_change_that_redis_wasnt_told_of_is_not_undone_by_redis() {
     let mut redis = Server::redis().await;
     let stage = Stage::with(|settings| settings.redis.url = redis.url()).await;

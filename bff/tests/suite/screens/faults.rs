@@ -158,13 +158,23 @@ async fn refusals_stay_themselves_and_failures_are_missing_parts() {
 async fn without_a_required_part_there_is_no_screen_and_the_rest_is_given_up() {
     let mut stage = Stage::new().await;
     stage.orders.will(Behaviour::Hang);
-    // Nobody: the profile is refused at once.
+    // Nobody: the profile is refused, as soon as it can be looked for.
     stage.caller.user_id = uuid::Uuid::from_u128(1);
-    let began = Instant::now();
-    assert!(matches!(
-        stage.home().await,
-        Err(CallError::Unauthenticated)
-    ));
+    let mut db = stage.superuser().await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut db)
+        .await
+        .unwrap();
+    let refused = async {
+        eventually("both calls are made", async || {
+            stage.orders.in_flight() == 2
+        })
+        .await;
+        drop(db);
+        Instant::now()
+    };
+    let (home, began) = tokio::join!(stage.home(), refused);
+    assert!(matches!(home, Err(CallError::Unauthenticated)));
     assert!(began.elapsed() < MS(500), "{:?}", began.elapsed());
     // And not at their own limit, which is 800 ms.
     within(MS(400), "the calls end", async || {
