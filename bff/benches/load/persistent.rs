@@ -24,6 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const CALM: Duration = Duration::from_millis(500);
 /// How long that may take.
 const BACK_LIMIT: Duration = Duration::from_secs(60);
+/// More bytes than the report of a home screen's parts has.
+const REPORT: usize = 1_024;
+/// What it says of a part that couldn't be had.
+const MISSING: &[u8] = b"\"status\":\"unavailable\"";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
@@ -34,8 +38,12 @@ enum Outcome {
 
 impl Outcome {
     fn of(answer: &Answer<'_>) -> Self {
+        // At the end it says how each part came out. What is a moment too old is being
+        // fetched anew, as at any other time.
+        let end = &answer.body[answer.body.len().saturating_sub(REPORT)..];
+        let lacks = || end.windows(MISSING.len()).any(|some| some == MISSING);
         match answer.status {
-            200 if answer.body.ends_with(b"\"complete\":true}") => Self::Whole,
+            200 if end.ends_with(b"\"complete\":true}") || !lacks() => Self::Whole,
             200 => Self::Partial,
             _ => Self::Failed,
         }
