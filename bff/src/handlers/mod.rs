@@ -157,7 +157,7 @@ impl From<CallError> for ApiError {
                 };
                 return Self::invalid(violations.iter().map(fault).collect());
             }
-            CallError::Rejected(detail) | CallError::Internal(detail) => {
+            CallError::Misused(detail) | CallError::Internal(detail) => {
                 return Self::internal(detail);
             }
         };

@@ -1,8 +1,11 @@
 //! Money that moves.
 
+use std::time::Duration;
+
 use axum::{extract::State, response::Response};
 use futures::FutureExt as _;
 use serde_json::json;
+use tokio::time::sleep;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -24,6 +27,10 @@ use crate::{
     identity::{Caller, session::Device},
     upstream::{Context, Read, view::Page},
 };
+
+/// PostgreSQL looks every 50 ms whether anyone is still there for what it does.
+const ABANDONED_WAIT: Duration = Duration::from_millis(60);
+const ABANDONED_WAITS: u32 = 3;
 
 crate::request! {
     /// A transfer to be made.
@@ -58,8 +65,7 @@ pub async fn create(
         note: body.note.map(|note| note.0),
     };
     let post = || money::post(&state.accounts, &key, &transfer, &*state.clock);
-    let done = persist(state.accounts.unguarded(), post).await?;
-    carried_out(&state, &key, done).await
+    carry_out(&state, &key, post).await
 }
 
 crate::request! {
@@ -108,15 +114,32 @@ pub async fn deposit(
     };
     let (pool, clock) = (&state.accounts, &*state.clock);
     let deposit = || money::deposit(pool, &key, &transfer, &entry, clock);
-    carried_out(&state, &key, persist(pool.unguarded(), deposit).await?).await
+    carry_out(&state, &key, deposit).await
 }
 
-async fn carried_out(
+async fn carry_out<F>(
     state: &AppState,
     key: &RequestKey,
-    outcome: Result<Answer, Refusal>,
-) -> Result<Response, ApiError> {
-    let answer = outcome.map_err(refused)?;
+    mut work: impl FnMut() -> F,
+) -> Result<Response, ApiError>
+where
+    F: Future<Output = sqlx::Result<Result<Answer, Refusal>>>,
+{
+    let (mut tries, mut waits) = (0, 0);
+    let answer = loop {
+        let counted = || {
+            tries += 1;
+            work()
+        };
+        match persist(state.accounts.unguarded(), counted).await? {
+            // By a try whose connection died.
+            Err(Refusal::InFlight) if tries > 1 && waits < ABANDONED_WAITS => {
+                waits += 1;
+                sleep(ABANDONED_WAIT).await;
+            }
+            outcome => break outcome.map_err(refused)?,
+        }
+    };
     // The other side hears of it through the event.
     state.changed(key.user_id).await;
     Ok(idempotency::answer(answer))
@@ -129,7 +152,7 @@ fn refused(refusal: Refusal) -> ApiError {
     };
     match refusal {
         Refusal::InFlight => {
-            ApiError::new(Code::RequestInFlight).retry_after(std::time::Duration::from_secs(1))
+            ApiError::new(Code::RequestInFlight).retry_after(Duration::from_secs(1))
         }
         Refusal::KeyReused => ApiError::new(Code::IdempotencyKeyReused),
         Refusal::NoDebitAccount => at(Code::NotFound, "/from_account_id"),

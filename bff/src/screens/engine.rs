@@ -251,7 +251,7 @@ impl Inner {
 /// handled. That a circuit opened was logged once, when it did.
 fn log_missing(part: &'static str, error: &CallError) {
     match error {
-        CallError::Rejected(_) | CallError::Internal(_) => {
+        CallError::Misused(_) | CallError::Internal(_) => {
             tracing::error!(part, %error, "a part is missing");
         }
         CallError::CircuitOpen { .. } => tracing::debug!(part, %error, "a part is missing"),

@@ -52,10 +52,9 @@ pub enum CallError {
     /// The callee refused what was asked.
     #[error("invalid: {0:?}")]
     Invalid(Arc<[Violation]>),
-    /// The callee is well and refused what was asked, and not for anything that the
-    /// client did: to the client, a fault.
-    #[error("refused: {0}")]
-    Rejected(Arc<str>),
+    /// The callee is well, and was asked wrongly: a fault here, and nobody else's.
+    #[error("misused: {0}")]
+    Misused(Arc<str>),
     /// A fault, there or here. Trying again won't help.
     #[error("internal: {0}")]
     Internal(Arc<str>),
@@ -108,7 +107,7 @@ impl CallError {
             Self::Denied => "forbidden",
             Self::NotFound => "not_found",
             Self::Invalid(_) => "invalid_request",
-            Self::Rejected(_) | Self::Internal(_) => "internal",
+            Self::Misused(_) | Self::Internal(_) => "internal",
         }
     }
 
@@ -124,7 +123,7 @@ impl CallError {
         )
     }
 
-    /// Whether this is the callee's answer, and not a failure to get one.
+    /// Whether this is the callee's answer to the caller, and not a failure to get one.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         matches!(

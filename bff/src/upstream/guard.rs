@@ -275,7 +275,7 @@ impl<'a> Attempt<'a> {
         let class = match outcome {
             Ok(_) => 0,
             Err(error) if error.retryable() => 1,
-            Err(CallError::Rejected(_) | CallError::Internal(_)) => 2,
+            Err(CallError::Internal(_)) => 2,
             Err(_) => 3,
         };
         self.guard.metrics.durations[class].record(took.as_secs_f64());

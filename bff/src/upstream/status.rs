@@ -45,8 +45,8 @@ impl From<Status> for CallError {
             code => {
                 let reason = details.error_info().map_or("", |info| &info.reason);
                 let detail = format!("{code:?} {reason}: {}", status.message()).into();
-                if is_refusal(code) {
-                    Self::Rejected(detail)
+                if is_misuse(code) {
+                    Self::Misused(detail)
                 } else {
                     Self::Internal(detail)
                 }
@@ -55,10 +55,9 @@ impl From<Status> for CallError {
     }
 }
 
-/// Whether a callee that is well answers so: what was asked was wrong, or came at a
-/// wrong time. The token is the edge's, not the client's, so that it was refused
-/// (UNAUTHENTICATED) is the edge's fault, as the others are.
-const fn is_refusal(code: Code) -> bool {
+/// Whether a callee that is well says so of what it was asked. The token is the edge's,
+/// not the client's, so that it isn't good (UNAUTHENTICATED) is the edge's fault, too.
+const fn is_misuse(code: Code) -> bool {
     matches!(
         code,
         Code::InvalidArgument

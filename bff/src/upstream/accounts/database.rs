@@ -71,23 +71,25 @@ impl Database {
         deadline: Deadline,
         query: &impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<T>>,
     ) -> Result<T, CallError> {
-        let once = async || {
-            let mut lease = Lease::new(self.pool.acquire().await?);
-            let outcome = query(lease.connection()).await;
-            if !outcome.as_ref().is_err_and(is_dead_connection) {
-                lease.give_back();
-            }
-            outcome
+        let acquire = async || match self.pool.acquire().await {
+            // Cut while it was made. One that is refused, the pool makes again itself.
+            Err(error) if is_dead_connection(&error) => self.pool.acquire().await,
+            acquired => acquired,
         };
         let attempt = async || {
             // After the server was restarted every idle connection is dead, and
             // shows it at its first use. One caller may meet them all.
             for _ in 0..=self.connections {
-                match once().await {
+                let mut lease = Lease::new(acquire().await?);
+                match query(lease.connection()).await {
                     Err(error) if is_dead_connection(&error) => {
                         tracing::debug!(%error, "a connection was dead");
+                        drop(lease);
                     }
-                    outcome => return Ok(outcome?),
+                    outcome => {
+                        lease.give_back();
+                        return Ok(outcome?);
+                    }
                 }
             }
             Err(CallError::unavailable("every connection was dead"))

@@ -22,7 +22,7 @@ use crate::{
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-/// How long a request may take here. Nothing may take longer, whatever happens.
+/// How long a request may take here, unless a test says otherwise.
 const LIMIT: Duration = Duration::from_millis(2_500);
 
 /// More than any request takes: by then its answer is there.
@@ -90,6 +90,18 @@ impl Edge {
             self.home(token).await.json()["complete"] == true
         })
         .await;
+    }
+
+    /// Cuts the ways to PostgreSQL while some of `work` waits there for a table.
+    async fn cut_amid<T>(&self, table: &str, work: impl Future<Output = T>) -> T {
+        let lock = self.app().lock_table(table).await;
+        let cut = async {
+            let used = async || self.app().waiting_for_locks().await > 0;
+            eventually("connections are used", used).await;
+            self.postgres.cut();
+            drop(lock);
+        };
+        tokio::join!(work, cut).0
     }
 
     /// The reports on the parts of a home screen that has to be there.

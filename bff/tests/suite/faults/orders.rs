@@ -130,12 +130,9 @@ async fn retries_stay_within_their_budget_however_much_fails() {
 }
 
 #[tokio::test]
-async fn what_is_refused_for_good_is_asked_once() {
+async fn what_fails_for_good_is_asked_once() {
     let shop = Shop::open(|_| {}).await;
     for code in [
-        Code::PermissionDenied,
-        Code::NotFound,
-        Code::InvalidArgument,
         Code::Internal,
         Code::ResourceExhausted,
         Code::DeadlineExceeded,
@@ -150,10 +147,7 @@ async fn what_is_refused_for_good_is_asked_once() {
 #[tokio::test]
 async fn a_service_that_refuses_is_well_and_one_that_fails_is_not() {
     let shop = Shop::open(|_| {}).await;
-    let circuit = async || {
-        let circuits = shop.app.readyz().await["circuits"].clone();
-        circuits["orders.list_orders"].as_str().map(str::to_owned)
-    };
+    let circuit = async || shop.app.readyz().await["circuits"]["orders.list_orders"].clone();
     for code in [
         Code::InvalidArgument,
         Code::FailedPrecondition,
@@ -170,14 +164,14 @@ async fn a_service_that_refuses_is_well_and_one_that_fails_is_not() {
             assert_ne!(shop.list().await, StatusCode::OK, "{code:?}");
         }
         assert_eq!(shop.calls(), before + 20, "{code:?}");
-        assert_eq!(circuit().await.as_deref(), Some("closed"), "{code:?}");
+        assert_eq!(circuit().await, "closed", "{code:?}");
     }
     shop.stub.will(Behaviour::Fail(Code::Internal));
     assert_eq!(shop.list().await, StatusCode::INTERNAL_SERVER_ERROR);
     for _ in 0..6 {
         shop.list().await;
     }
-    assert_eq!(circuit().await.as_deref(), Some("open"));
+    assert_eq!(circuit().await, "open");
 }
 
 #[tokio::test]
@@ -230,16 +224,17 @@ async fn a_read_whose_answer_broke_off_is_made_again() {
 #[tokio::test]
 async fn connections_that_are_cut_fail_no_read() {
     let shop = Shop::open(forgiving).await;
-    shop.stub.will(Behaviour::AnswerAfter(MS(100)));
-    for _ in 0..5 {
+    for round in 1..=5 {
+        shop.stub.will(Behaviour::Hang);
         let cut = async {
-            eventually("calls are made", async || shop.stub.in_flight() > 0).await;
+            eventually("calls are made", async || shop.stub.in_flight() == 5).await;
+            shop.stub.will(Behaviour::Answer);
             shop.way.cut();
         };
         let (statuses, ()) = tokio::join!(join_all((0..5).map(|_| shop.list())), cut);
         assert_eq!(statuses, [StatusCode::OK; 5]);
+        assert_eq!(shop.calls(), round * 10);
     }
-    assert!(shop.calls() >= 25 + 5, "each cut broke one at least");
 }
 
 #[tokio::test]

@@ -135,21 +135,22 @@ async fn connections_that_are_cut_while_they_are_used_fail_no_read() {
     let edge = Edge::with(|settings| {
         patient(settings);
         settings.cache.enabled = false;
+        // So that it is by its connection alone that a read could fail.
+        for limit in [
+            &mut settings.http.request_timeout_ms,
+            &mut settings.screens.read_ms,
+            &mut settings.reads.statement_timeout_ms,
+        ] {
+            *limit = platform::config::Millis(15_000);
+        }
     })
     .await;
     let token = edge.app().signed_in("ann@example.com").await.access;
+    let list = || edge.app().get("/v1/accounts", Some(&token));
     for _ in 0..20 {
-        let lock = edge.app().lock_table("users").await;
-        let cut = async {
-            let used = async || edge.app().waiting_for_locks().await > 0;
-            eventually("connections are used", used).await;
-            edge.postgres.cut();
-            drop(lock);
-        };
-        let (answers, ()) = tokio::join!(join_all((0..4).map(|_| edge.home(&token))), cut);
-        for answer in answers {
-            let home = answer.expect(StatusCode::OK).json();
-            assert_eq!(home["complete"], true, "{home}");
+        let lists = join_all((0..4).map(|_| list()));
+        for answer in edge.cut_amid("accounts", lists).await {
+            answer.expect(StatusCode::OK);
         }
     }
     // In the middle of an answer, too.
@@ -161,6 +162,19 @@ async fn connections_that_are_cut_while_they_are_used_fail_no_read() {
     let home = edge.home(&token).await;
     assert_eq!(home.expect(StatusCode::OK).json()["complete"], true);
     assert_eq!(edge.postgres.lost(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_while_it_is_made_is_made_again() {
+    let edge = Edge::with(patient).await;
+    let token = edge.app().signed_in("ann@example.com").await.access;
+    // Nobody has read anything yet, and so each connection begins with it.
+    edge.postgres.set(Fault::LoseAnswer(Loss::to(
+        b"client_connection_check_interval",
+    )));
+    let home = edge.home(&token).await;
+    assert_eq!(edge.postgres.lost(), 1);
+    assert_eq!(home.expect(StatusCode::OK).json()["complete"], true);
 }
 
 #[tokio::test]

@@ -186,16 +186,12 @@ async fn without_a_required_part_there_is_no_screen_and_the_rest_is_given_up() {
 #[tokio::test]
 async fn a_profile_that_takes_too_long_is_a_504_and_one_that_cant_be_had_a_503() {
     let stage = Stage::new().await;
-    let mut db = stage.superuser().await;
-    sqlx::raw_sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
-        .execute(&mut db)
-        .await
-        .unwrap();
+    let lock = stage.lock_users().await;
     assert!(matches!(
         stage.home_within(MS(300)).await,
         Err(CallError::DeadlineExceeded)
     ));
-    sqlx::raw_sql("COMMIT").execute(&mut db).await.unwrap();
+    drop(lock);
     assert!(stage.home().await.is_ok());
 
     let server = Server::postgres().await;

@@ -50,15 +50,6 @@ async fn account(
     read.await
 }
 
-async fn lock_users(stage: &Stage) -> PgConnection {
-    let mut locker = stage.superuser().await;
-    sqlx::raw_sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
-        .execute(&mut locker)
-        .await
-        .unwrap();
-    locker
-}
-
 #[tokio::test]
 async fn when_the_time_is_up_the_server_ends_the_query_too() {
     let stage = Stage::new().await;
@@ -67,7 +58,7 @@ async fn when_the_time_is_up_the_server_ends_the_query_too() {
         &stage.database.url_as("accounts_app"),
         &stage.clock,
     );
-    let locker = lock_users(&stage).await;
+    let locker = stage.lock_users().await;
     let mut db = superuser(&stage.database).await;
     let began = Instant::now();
     // Far less than the server's own limit for a statement.
@@ -101,7 +92,7 @@ async fn when_the_caller_leaves_the_server_ends_the_query_too() {
         &stage.database.url_as("accounts_app"),
         &stage.clock,
     );
-    let locker = lock_users(&stage).await;
+    let locker = stage.lock_users().await;
     let mut db = superuser(&stage.database).await;
     let user_id = stage.caller.user_id;
     let asked = tokio::spawn(async move {
@@ -133,7 +124,7 @@ async fn the_server_ends_a_read_at_its_own_limit_too() {
         &stage.database.url_as("accounts_app"),
         &stage.clock,
     );
-    let locker = lock_users(&stage).await;
+    let locker = stage.lock_users().await;
     let began = Instant::now();
     let outcome = user(
         &reads,

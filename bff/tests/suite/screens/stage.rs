@@ -150,6 +150,16 @@ impl Stage {
     pub async fn superuser(&self) -> PgConnection {
         superuser(&self.database).await
     }
+
+    /// Lets nobody read users, until the connection is dropped.
+    pub async fn lock_users(&self) -> PgConnection {
+        let mut locker = self.superuser().await;
+        sqlx::raw_sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+            .execute(&mut locker)
+            .await
+            .unwrap();
+        locker
+    }
 }
 
 /// Reads a user, as anyone reads anything from the accounts store.
