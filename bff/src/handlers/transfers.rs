@@ -28,8 +28,10 @@ use crate::{
     upstream::{Context, Read, view::Page},
 };
 
-/// PostgreSQL looks every 50 ms whether anyone is still there for what it does.
+/// How long a try whose connection died is waited for at a time: PostgreSQL looks every
+/// 50 ms whether anyone is still there for what it does.
 const ABANDONED_WAIT: Duration = Duration::from_millis(60);
+/// How often. Then it counts as any other request that is still running.
 const ABANDONED_WAITS: u32 = 3;
 
 crate::request! {
@@ -117,6 +119,7 @@ pub async fn deposit(
     carry_out(&state, &key, deposit).await
 }
 
+/// Carries out what has this key, once, and answers.
 async fn carry_out<F>(
     state: &AppState,
     key: &RequestKey,
@@ -132,7 +135,7 @@ where
             work()
         };
         match persist(state.accounts.unguarded(), counted).await? {
-            // By a try whose connection died.
+            // Perhaps by the try before, whose connection died.
             Err(Refusal::InFlight) if tries > 1 && waits < ABANDONED_WAITS => {
                 waits += 1;
                 sleep(ABANDONED_WAIT).await;
