@@ -167,6 +167,7 @@ async fn operators_see_which_circuits_are_open() {
 
     assert_eq!(ask().await, StatusCode::OK);
     assert_eq!(circuits().await["orders.list_orders"], "closed");
+    assert_eq!(gauge(), 0.0);
     orders.kill();
     for _ in 0..7 {
         assert_eq!(ask().await, StatusCode::SERVICE_UNAVAILABLE);

@@ -278,6 +278,7 @@ async fn who_comes_back_from_an_outage_is_not_overrun() {
     let kept_back = || told("upstream_places_kept_back", "");
     let refused = || ["circuit_open", "bulkhead_full"].map(rejected);
     let [not_called, _] = refused();
+    assert_eq!(kept_back(), 0.0);
 
     // Longer than anyone waits for a turn.
     shop.stub.will(Behaviour::AnswerAfter(MS(200)));
